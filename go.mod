@@ -1,0 +1,3 @@
+module libawq
+
+go 1.25
