@@ -1,3 +1,8 @@
 module libawq
 
 go 1.25
+
+require (
+	github.com/nlpodyssey/safetensors v0.0.0-20250209183917-bfb01cc25f7c // indirect
+	github.com/x448/float16 v0.8.4 // indirect
+)
