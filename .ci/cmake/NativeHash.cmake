@@ -1,0 +1,18 @@
+# awq_native_hash(SOURCE ARCHIVE OUT): 16 hexadecimal digits over everything that cgo compiles or links and Go's build cache does
+# not see: the public headers, the back-end ABI, the common C headers and the kernel archive.
+function(awq_native_hash source archive out)
+  file(GLOB_RECURSE files ${source}/include/*.h ${source}/kernels/abi/*.h ${source}/kernels/common/*.h)
+  list(SORT files)
+  set(all "")
+  foreach(file IN LISTS files ITEMS ${archive})
+    file(SHA256 ${file} one)
+    string(APPEND all "${one} ")
+  endforeach()
+  foreach(file IN LISTS files)
+    file(RELATIVE_PATH name ${source} ${file})
+    string(APPEND all "${name} ")
+  endforeach()
+  string(SHA256 all "${all}")
+  string(SUBSTRING ${all} 0 16 all)
+  set(${out} ${all} PARENT_SCOPE)
+endfunction()
