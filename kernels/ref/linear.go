@@ -4,7 +4,6 @@ package ref
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"libawq/kernels"
@@ -82,21 +81,20 @@ func dequantize(dst []float64, q *kernels.QWeight, n int) {
 	}
 }
 
-// int8Round replaces each group of x by multiples -127..127 of its largest magnitude / 127, rounded in float32.
+// int8Round replaces each group of x by multiples -127..127 of its step, max|x| / 127 in float32.
 func int8Round(dst []float64, x []float32, group int) {
 	for k := 0; k < len(x); k += group {
 		var top float32
 		for _, v := range x[k : k+group] {
 			top = max(top, v, -v)
 		}
-		if top == 0 {
+		step := top / 127
+		if step == 0 {
 			clear(dst[k : k+group])
 			continue
 		}
-		step := top / 127
-		inv := 127 / top
 		for i, v := range x[k : k+group] {
-			dst[k+i] = math.RoundToEven(float64(v*inv)) * float64(step)
+			dst[k+i] = float64(clamp(round(v/step), -127, 127)) * float64(step)
 		}
 	}
 }

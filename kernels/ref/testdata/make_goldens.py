@@ -267,8 +267,8 @@ def linear():
         x8 = x.astype(np.float64)
         if int8:
             g = grouped(x, group)
-            top = np.abs(g).max(-1, keepdims=True)
-            x8 = (np.rint(g * (f32(127) / top)) * (top / f32(127)).astype(np.float64)).reshape(m, k)
+            step = np.abs(g).max(-1, keepdims=True) / f32(127)
+            x8 = (np.clip(np.rint(g / step), -127, 127) * step.astype(np.float64)).reshape(m, k)
         out = x8 @ w.T + (b if bias else 0)
         cases.append(case(f"seed{seed}_m{m}n{n}k{k}g{group}{'_int8' if int8 else ''}", {"group": group, "int8": int8},
                           codes=codes[:, 0::2] | codes[:, 1::2] << 4, scales=scales.view(np.uint16), zeros=zeros, bias=b, x=x, out=out))
