@@ -1,0 +1,2 @@
+#include "isa_scalar.h"
+#include "gemm_tile.h"

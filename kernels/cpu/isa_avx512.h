@@ -1,0 +1,68 @@
+/* AVX-512 F, BW, DQ, VL: sixteen lanes are one register. */
+#ifndef AWQ_ISA_AVX512_H
+#define AWQ_ISA_AVX512_H
+
+#include <immintrin.h>
+
+#include "../common/awq_num.h"
+#include "cpu.h"
+
+#ifndef AWQ_ISA
+#define AWQ_ISA avx512
+#endif
+
+namespace {
+
+struct V { __m512 a; };
+struct I { __m512i a; };
+
+enum { GEMM_MR = 12, GEMM_NV = 2, GEMV_PANELS = 4, GEMV_ROWS = 8 };
+
+#define AWQ_INLINE inline __attribute__((always_inline))
+
+AWQ_INLINE V vload(const float *p) { return {_mm512_loadu_ps(p)}; }
+AWQ_INLINE void vstore(float *p, V v) { _mm512_storeu_ps(p, v.a); }
+AWQ_INLINE V vset(float f) { return {_mm512_set1_ps(f)}; }
+AWQ_INLINE V vadd(V x, V y) { return {_mm512_add_ps(x.a, y.a)}; }
+AWQ_INLINE V vsub(V x, V y) { return {_mm512_sub_ps(x.a, y.a)}; }
+AWQ_INLINE V vmul(V x, V y) { return {_mm512_mul_ps(x.a, y.a)}; }
+AWQ_INLINE V vdiv(V x, V y) { return {_mm512_div_ps(x.a, y.a)}; }
+AWQ_INLINE V vfma(V x, V y, V z) { return {_mm512_fmadd_ps(x.a, y.a, z.a)}; }
+AWQ_INLINE V vmin(V x, V y) { return {_mm512_min_ps(x.a, y.a)}; }
+AWQ_INLINE V vmax(V x, V y) { return {_mm512_max_ps(x.a, y.a)}; }
+AWQ_INLINE V vround(V x) { return {_mm512_roundscale_ps(x.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+AWQ_INLINE V vpower(V x) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvttps_epi32(x.a), _mm512_set1_epi32(127)), 23))};
+}
+
+AWQ_INLINE V load_f16(const uint16_t *p) { return {_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p))}; }
+AWQ_INLINE V load_bf16(const uint16_t *p) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16))};
+}
+AWQ_INLINE void store_f16(uint16_t *p, V v) {
+  _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+AWQ_INLINE I iload(const void *p) { return {_mm512_loadu_si512(p)}; }
+AWQ_INLINE I iset(int32_t n) { return {_mm512_set1_epi32(n)}; }
+AWQ_INLINE I iand(I x, I y) { return {_mm512_and_si512(x.a, y.a)}; }
+AWQ_INLINE I isub(I x, I y) { return {_mm512_sub_epi32(x.a, y.a)}; }
+AWQ_INLINE I imul(I x, I y) { return {_mm512_mullo_epi32(x.a, y.a)}; }
+template <int N> AWQ_INLINE I iright(I x) { return {_mm512_srli_epi32(x.a, N)}; }
+template <int N> AWQ_INLINE I ileft(I x) { return {_mm512_slli_epi32(x.a, N)}; }
+AWQ_INLINE V ifloat(I x) { return {_mm512_cvtepi32_ps(x.a)}; }
+AWQ_INLINE I ibytes(const uint8_t *p) { return {_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p))}; }
+
+/* acc + the dot products of each lane's codes with signed bytes, two words at once. */
+AWQ_INLINE I idot2(I acc, I low, I xlow, I high, I xhigh) {
+#ifdef AWQ_VNNI
+  return {_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(acc.a, low.a, xlow.a), high.a, xhigh.a)};
+#else /* four sums of two products of at most 15 * 127 stay within 16 bits */
+  const __m512i pairs = _mm512_add_epi16(_mm512_maddubs_epi16(low.a, xlow.a), _mm512_maddubs_epi16(high.a, xhigh.a));
+  return {_mm512_add_epi32(acc.a, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))};
+#endif
+}
+
+}  // namespace
+
+#endif

@@ -1,0 +1,2 @@
+#include "isa_avx2.h"
+#include "linear_tile.h"

@@ -1,0 +1,2 @@
+#include "isa_avx512.h"
+#include "linear_tile.h"

@@ -1,0 +1,111 @@
+/* Canonical weight -> lane blocks (cpu.h), once per linear. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../common/awq_num.h"
+#include "device.h"
+
+namespace {
+
+constexpr size_t kHuge = (size_t)2 << 20;
+
+bool times(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }
+
+/* Weights of some megabytes lie on 2 MB boundaries, where the kernel may give them huge pages. */
+int32_t reserve(awqk_weight *w) {
+  void *memory = nullptr;
+  if (w->bytes >= 2 * kHuge) {
+    const size_t size = (w->bytes + kHuge - 1) / kHuge * kHuge;
+    if (posix_memalign(&memory, kHuge, size)) return AWQK_ERR_OUT_OF_MEMORY;
+    madvise(memory, size, MADV_HUGEPAGE);
+  } else if (posix_memalign(&memory, 64, w->bytes)) {
+    return AWQK_ERR_OUT_OF_MEMORY;
+  }
+  w->data = (uint8_t *)memory;
+  return AWQK_OK;
+}
+
+struct job {
+  const awqk_qweight *q;
+  awqk_weight *w;
+};
+
+void pack_channel(const awqk_qweight *q, const awqk_weight *w, uint8_t *panel, int64_t channel, int64_t lane) {
+  const int64_t groups = q->k / q->group, length = 8 * w->lines;
+  const uint8_t *codes = q->codes + channel * (q->k / 2);
+  uint8_t *records = panel + w->segments * w->lines * AWQ_LINE;
+  for (int64_t s = 0; s < w->segments; s++) {
+    const int64_t g = s / w->splits, start = g * q->group + s % w->splits * length;
+    const int64_t end = (g + 1) * q->group < start + length ? (g + 1) * q->group : start + length;
+    uint8_t *lines = panel + s * w->lines * AWQ_LINE + 4 * lane;
+    for (int64_t k = start, j = 0; k < end; j++) {
+      uint32_t word = 0;
+      for (int e = 0; e < 8 && k < end; e++, k++) word |= awq_code(codes, k) << (4 * e);
+      memcpy(lines + j * AWQ_LINE, &word, 4);
+    }
+    memcpy(records + s * AWQ_RECORD + 2 * lane, &q->scales[channel * groups + g], 2);
+    records[s * AWQ_RECORD + 32 + lane] = q->zeros[channel * groups + g];
+  }
+}
+
+void pack_panel(void *argument, int64_t index, int32_t) {
+  const job *j = (const job *)argument;
+  uint8_t *panel = j->w->data + index * j->w->panel_bytes;
+  memset(panel, 0, (size_t)j->w->panel_bytes);
+  for (int64_t lane = 0; lane < AWQ_LANES; lane++) {
+    const int64_t channel = index * AWQ_LANES + lane;
+    if (channel < j->w->n) pack_channel(j->q, j->w, panel, channel, lane);
+  }
+}
+
+int32_t shape(const awqk_qweight *q, int32_t mode, awqk_weight *w) {
+  if (q->n < 1 || q->k < 2 || q->k % 2 || q->group < 1 || q->group > q->k || q->k % q->group || !q->codes || !q->scales || !q->zeros)
+    return AWQK_ERR_INVALID_ARGUMENT;
+  if (mode != AWQK_EXACT && mode != AWQK_INT8) return AWQK_ERR_UNSUPPORTED;
+  w->n = q->n;
+  w->k = q->k;
+  w->group = q->group;
+  w->mode = mode;
+  w->panels = (q->n - 1) / AWQ_LANES + 1;
+  w->splits = (q->group - 1) / AWQ_SEGMENT + 1;
+  w->lines = ((q->group - 1) / w->splits + 8) / 8;
+  int64_t bytes, total;
+  if (!times(q->k / q->group, w->splits, &w->segments) || !times(w->segments, w->lines * AWQ_LINE + AWQ_RECORD, &bytes) ||
+      bytes > INT64_MAX - 63)
+    return AWQK_ERR_INVALID_ARGUMENT;
+  w->panel_bytes = (bytes + 63) / 64 * 64;
+  if (!times(w->panels, w->panel_bytes, &total) || total > (int64_t)1 << 46) return AWQK_ERR_OUT_OF_MEMORY;
+  w->bytes = (size_t)total;
+  return AWQK_OK;
+}
+
+}  // namespace
+
+int32_t awqk_cpu_pack(awqk_device *device, const awqk_qweight *q, int32_t mode, awqk_weight **out) {
+  *out = nullptr;
+  awqk_weight *w = (awqk_weight *)calloc(1, sizeof *w);
+  if (!w) return AWQK_ERR_OUT_OF_MEMORY;
+  int32_t status = shape(q, mode, w);
+  if (!status) status = reserve(w);
+  if (!status && q->bias) {
+    w->bias = (float *)calloc((size_t)w->panels * AWQ_LANES, sizeof(float));
+    if (w->bias) memcpy(w->bias, q->bias, (size_t)q->n * sizeof(float));
+    else status = AWQK_ERR_OUT_OF_MEMORY;
+  }
+  if (status) {
+    awqk_cpu_unpack(device, w);
+    return status;
+  }
+  job j = {q, w};
+  awq_parallel(device, w->panels, (double)q->n * (double)q->k, pack_panel, &j);
+  *out = w;
+  return AWQK_OK;
+}
+
+void awqk_cpu_unpack(awqk_device *, awqk_weight *w) {
+  if (!w) return;
+  free(w->data);
+  free(w->bias);
+  free(w);
+}

@@ -1,0 +1,233 @@
+/* pack and linear: shapes, groups, dtypes, strides, parts, threads, both modes. */
+#include "test.h"
+
+namespace {
+
+struct weight {
+  int64_t n, k, group;
+  std::vector<uint8_t> codes, zeros;
+  std::vector<uint16_t> scales;
+  std::vector<float> bias;
+  awqk_qweight q;
+
+  weight(source &r, int64_t n_, int64_t k_, int64_t group_, bool with_bias) : n(n_), k(k_), group(group_) {
+    codes.resize((size_t)(n * k / 2));
+    zeros.resize((size_t)(n * k / group));
+    scales.resize(zeros.size());
+    for (uint8_t &c : codes) c = (uint8_t)r.next();
+    for (uint8_t &z : zeros) z = (uint8_t)r.below(16);
+    for (uint16_t &s : scales) s = awq_f32_to_f16((float)(0.002 + 0.01 * r.uniform()));
+    if (with_bias) bias = normals(r, n);
+    q = {n, k, group, codes.data(), scales.data(), zeros.data(), with_bias ? bias.data() : nullptr};
+  }
+  double at(int64_t i, int64_t c) const {
+    const size_t g = (size_t)(i * (k / group) + c / group);
+    return ((int)awq_code(codes.data() + i * k / 2, c) - zeros[g]) * (double)awq_f16_to_f32(scales[g]);
+  }
+};
+
+size_t size_of(int32_t dtype) { return dtype == AWQK_F32 ? 4 : 2; }
+
+float get(const void *p, int64_t i, int32_t dtype) {
+  if (dtype == AWQK_F32) return ((const float *)p)[i];
+  const uint16_t h = ((const uint16_t *)p)[i];
+  return dtype == AWQK_F16 ? awq_f16_to_f32(h) : awq_bf16_to_f32(h);
+}
+
+void put(void *p, int64_t i, int32_t dtype, float f) {
+  if (dtype == AWQK_F32) ((float *)p)[i] = f;
+  else ((uint16_t *)p)[i] = dtype == AWQK_F16 ? awq_f32_to_f16(f) : awq_f32_to_bf16(f);
+}
+
+/* A tensor whose rows lie `stride` apart and end exactly at the end of the allocation. */
+struct tensor {
+  int64_t m, n, stride;
+  int32_t dtype;
+  std::vector<char> bytes;
+  tensor(int64_t m_, int64_t n_, int64_t gap, int32_t dtype_) : m(m_), n(n_), stride(n_ + gap), dtype(dtype_) {
+    bytes.assign(m ? (size_t)((m - 1) * stride + n) * size_of(dtype) : 0, (char)0x5a);
+  }
+  float value(int64_t i, int64_t j) const { return get(bytes.data(), i * stride + j, dtype); }
+};
+
+/* What int8 mode makes of a row. */
+std::vector<double> rounded(const tensor &x, int64_t i, int64_t group) {
+  std::vector<double> out((size_t)x.n);
+  for (int64_t g = 0; g < x.n; g += group) {
+    float top = 0;
+    for (int64_t k = g; k < g + group; k++) top = fmaxf(top, fabsf(x.value(i, k)));
+    const float unit = top / 127.0f;
+    for (int64_t k = g; k < g + group; k++) out[(size_t)k] = unit > 0 ? (double)rintf(x.value(i, k) / unit) * (double)unit : 0;
+  }
+  return out;
+}
+
+void compare(const awqk_ops *ops, const weight &w, int32_t mode, const tensor &x, const tensor &y) {
+  const double unit = y.dtype == AWQK_F32 ? 0 : y.dtype == AWQK_F16 ? 0x1p-11 : 0x1p-8;
+  double error2 = 0, sum2 = 0;
+  for (int64_t i = 0; i < x.m; i++) {
+    std::vector<double> row((size_t)x.n);
+    for (int64_t k = 0; k < x.n; k++) row[(size_t)k] = (double)x.value(i, k);
+    if (mode == AWQK_INT8) row = rounded(x, i, w.group);
+    for (int64_t n = 0; n < w.n; n++) {
+      double want = w.bias.empty() ? 0 : (double)w.bias[(size_t)n], size = fabs(want);
+      for (int64_t k = 0; k < w.k; k++) want += w.at(n, k) * row[(size_t)k], size += fabs(w.at(n, k) * row[(size_t)k]);
+      const double got = (double)y.value(i, n), error = fabs(got - want);
+      /* the bound of linear_tile.h with its constant relaxed to (sqrt of the chain) * 8 */
+      const double chains = (double)(w.group < 256 ? w.group : 256) + (double)(w.k / 128 + 4);
+      const double bound = size * 0x1p-24 * fmin(chains, 8 * sqrt(chains)) + unit * fabs(want) + (unit > 0 ? 1e-7 : 1e-30);
+      CHECK(error <= bound, "%s mode %d m %ld n %ld k %ld group %ld y[%ld][%ld] = %.9g, want %.9g, bound %.3g", ops->name, mode,
+            (long)x.m, (long)w.n, (long)w.k, (long)w.group, (long)i, (long)n, got, want, bound);
+      error2 += error * error, sum2 += want * want;
+    }
+  }
+  if (unit == 0 && sum2 > 0) CHECK(sqrt(error2 / sum2) < 1e-6, "%s mode %d: relative L2 error %.3g at k %ld", ops->name, mode, sqrt(error2 / sum2), (long)w.k);
+}
+
+void forward(const awqk_ops *ops, awqk_device *d, awqk_weight *p, const tensor &x, tensor &y, int32_t parts) {
+  std::vector<char> before = y.bytes;
+  for (int32_t part = 0; part < (parts > 1 ? parts : 1); part++) {
+    const awqk_linear_args args = {p, x.bytes.data(), y.bytes.data(), x.m, x.stride, y.stride, x.dtype, y.dtype, part, parts};
+    const int32_t status = ops->linear(d, &args, nullptr);
+    CHECK(status == 0, "%s: status %d", ops->name, status);
+  }
+  const size_t s = size_of(y.dtype);
+  for (int64_t i = 0; i + 1 < y.m; i++) /* the gaps between rows stay as they were */
+    CHECK(!memcmp(&y.bytes[(size_t)(i * y.stride + y.n) * s], &before[(size_t)(i * y.stride + y.n) * s], (size_t)(y.stride - y.n) * s), "%s wrote past row %ld", ops->name, (long)i);
+}
+
+struct shape {
+  int64_t m, n, k, group;
+};
+
+const shape shapes[] = {
+    {1, 16, 32, 32},  {1, 64, 128, 128}, {1, 33, 256, 64},  {2, 17, 96, 32},  {3, 48, 128, 128}, {4, 100, 256, 128},
+    {5, 31, 192, 64}, {7, 16, 512, 256}, {8, 65, 128, 32},  {9, 80, 256, 128}, {13, 96, 128, 128}, {17, 33, 384, 128},
+    {25, 7, 64, 64},  {1, 1, 2, 2},      {2, 3, 10, 5},     {1, 18, 60, 6},    {9, 20, 14, 14},    {3, 40, 600, 600},
+    {1, 50, 514, 514}, {12, 35, 1030, 206}, {1, 129, 1024, 1024}, {11, 130, 576, 192}, {6, 15, 26, 13}, {40, 272, 320, 64},
+    {10, 19, 2064, 2064}, {500, 5, 64, 32},
+};
+
+void one(const awqk_ops *ops, const shape &s, int index, int32_t mode, std::vector<char> *same) {
+  source r((uint64_t)index + 100);
+  const weight w(r, s.n, s.k, s.group, index % 2 == 0);
+  const int32_t in = index % 3, out = index / 3 % 3;
+  tensor x(s.m, s.k, index % 4 * 3, in), y(s.m, s.n, index % 5 * 2, out);
+  for (int64_t i = 0; i < s.m; i++)
+    for (int64_t k = 0; k < s.k; k++) put(x.bytes.data(), i * x.stride + k, in, r.normal() * (k % 37 == 5 ? 20.0f : 1.0f));
+  tensor first = y;
+  for (int32_t threads = 1; threads <= 4; threads++) {
+    device d(ops, threads);
+    awqk_weight *p = nullptr;
+    const int32_t status = ops->pack(d.d, &w.q, mode, &p);
+    CHECK(status == 0 && p, "%s pack: %d", ops->name, status);
+    if (!p) return;
+    tensor again = y;
+    forward(ops, d.d, p, x, again, 0);
+    if (threads == 1) first = again, compare(ops, w, mode, x, first);
+    CHECK(again.bytes == first.bytes, "%s %ld x %ld x %ld: %d threads change the bits", ops->name, (long)s.m, (long)s.n, (long)s.k, threads);
+    tensor parted = y;
+    forward(ops, d.d, p, x, parted, threads + 1);
+    CHECK(parted.bytes == first.bytes, "%s %ld x %ld x %ld: %d parts change the bits", ops->name, (long)s.m, (long)s.n, (long)s.k, threads + 1);
+    if (threads == 2 && s.m > 1 && s.m < 100) { /* each row alone has the bits that it has in the batch */
+      const size_t xs = size_of(in), ys = size_of(out);
+      for (int64_t i = 0; i < s.m; i++) {
+        tensor row(1, s.k, 0, in), result(1, s.n, 0, out);
+        memcpy(row.bytes.data(), &x.bytes[(size_t)(i * x.stride) * xs], row.bytes.size());
+        forward(ops, d.d, p, row, result, 0);
+        CHECK(!memcmp(result.bytes.data(), &first.bytes[(size_t)(i * y.stride) * ys], result.bytes.size()), "%s mode %d row %ld of %ld has other bits alone", ops->name, mode, (long)i, (long)s.m);
+      }
+    }
+    ops->unpack(d.d, p);
+  }
+  if (mode == AWQK_INT8) { /* int8 results are the same on every instruction set */
+    if (same->empty()) *same = first.bytes;
+    else CHECK(*same == first.bytes, "%s int8: other bits than scalar at shape %d", ops->name, index);
+  }
+}
+
+/* A matrix of zero weights gives exactly the bias, whatever x. */
+void zero_weights(const awqk_ops *ops) {
+  source r(7);
+  weight w(r, 20, 256, 128, true);
+  for (size_t i = 0; i < w.codes.size(); i++) {
+    const uint8_t z = w.zeros[i * 2 / 128];
+    w.codes[i] = (uint8_t)(z | z << 4);
+  }
+  device d(ops, 1);
+  awqk_weight *p;
+  CHECK(ops->pack(d.d, &w.q, AWQK_EXACT, &p) == 0, "%s", ops->name);
+  for (int64_t m : {1, 3, 20}) {
+    tensor x(m, 256, 0, AWQK_F32), y(m, 20, 0, AWQK_F32);
+    for (int64_t i = 0; i < m * 256; i++) put(x.bytes.data(), i, AWQK_F32, r.normal() * 100);
+    forward(ops, d.d, p, x, y, 0);
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t n = 0; n < 20; n++) CHECK(y.value(i, n) == w.bias[(size_t)n], "%s: %g", ops->name, (double)y.value(i, n));
+  }
+  ops->unpack(d.d, p);
+}
+
+/* NaN and infinity in a row reach that row of y and no other. */
+void bad_numbers(const awqk_ops *ops) {
+  source r(8);
+  const weight w(r, 32, 128, 64, false);
+  device d(ops, 1);
+  for (int32_t mode : {AWQK_EXACT, AWQK_INT8})
+    for (int64_t m : {2, 30})
+      for (float bad : {NAN, INFINITY}) {
+        awqk_weight *p;
+        CHECK(ops->pack(d.d, &w.q, mode, &p) == 0, "%s", ops->name);
+        tensor x(m, 128, 0, AWQK_F32), y(m, 32, 0, AWQK_F32);
+        for (int64_t i = 0; i < m * 128; i++) put(x.bytes.data(), i, AWQK_F32, r.normal());
+        put(x.bytes.data(), 128 + 70, AWQK_F32, bad);
+        forward(ops, d.d, p, x, y, 0);
+        for (int64_t i = 0; i < m; i++)
+          for (int64_t n = 0; n < 32; n++) {
+            const bool maybe = i == 1 && w.at(n, 70) != 0;
+            if (maybe) CHECK(!isfinite(y.value(i, n)), "%s mode %d: %g hidden", ops->name, mode, (double)bad);
+            if (i != 1) CHECK(isfinite(y.value(i, n)), "%s mode %d: %g leaks", ops->name, mode, (double)bad);
+          }
+        ops->unpack(d.d, p);
+      }
+}
+
+void refusals(const awqk_ops *ops) {
+  source r(9);
+  const weight w(r, 8, 64, 32, false);
+  device d(ops, 1);
+  awqk_weight *p;
+  awqk_qweight q = w.q;
+  q.group = 24;
+  CHECK(ops->pack(d.d, &q, AWQK_EXACT, &p) == 1 && !p, "group must divide k");
+  q = w.q, q.k = 63;
+  CHECK(ops->pack(d.d, &q, AWQK_EXACT, &p) == 1 && !p, "odd k");
+  q = w.q, q.n = 0;
+  CHECK(ops->pack(d.d, &q, AWQK_EXACT, &p) == 1 && !p, "no channels");
+  q = w.q, q.n = INT64_MAX / 2, q.k = 1 << 20, q.group = 1 << 20;
+  CHECK(ops->pack(d.d, &q, AWQK_EXACT, &p) == 6 && !p, "absurd size");
+  CHECK(ops->pack(d.d, &w.q, 2, &p) == 2 && !p, "unknown mode");
+  CHECK(ops->pack(d.d, &w.q, AWQK_EXACT, &p) == 0, "%s", ops->name);
+  float y = 1;
+  awqk_linear_args args = {p, nullptr, nullptr, 0, 64, 8, AWQK_F32, AWQK_F32, 0, 0};
+  CHECK(ops->linear(d.d, &args, nullptr) == 0, "m = 0 succeeds");
+  args.m = 1, args.part = 2, args.parts = 2;
+  CHECK(ops->linear(d.d, &args, nullptr) == 1 && y == 1, "part beyond parts");
+  ops->unpack(d.d, p);
+  ops->unpack(d.d, nullptr);
+}
+
+}  // namespace
+
+void test_linear(const std::vector<const awqk_ops *> &tables) {
+  const int count = (int)(sizeof shapes / sizeof *shapes);
+  std::vector<std::vector<char>> same((size_t)count);
+  for (const awqk_ops *ops : tables) {
+    for (int i = 0; i < count; i++) {
+      one(ops, shapes[i], i, AWQK_EXACT, nullptr);
+      one(ops, shapes[i], i, AWQK_INT8, &same[(size_t)i]);
+    }
+    zero_weights(ops);
+    bad_numbers(ops);
+    refusals(ops);
+  }
+}
