@@ -84,7 +84,7 @@ func clip(w kernels.Mat, gram []float32, group int, symmetric bool, limit, best,
 			at := (n*w.Cols + k) / group
 			var least float64
 			for step := range clipSteps {
-				l := top * (1 - float32(step)/20)
+				l := top * float32(1-float64(step)/20)
 				for i, v := range row[k : k+group] {
 					clamped[i] = clamp(v, -l, l)
 				}

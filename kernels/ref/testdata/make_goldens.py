@@ -146,7 +146,7 @@ def clip():
         top = np.abs(g).max(-1)
         errors, limits = [], []
         for i in range(10):
-            limit = top * (f32(1) - f32(i) / f32(20))
+            limit = top * f32(1 - i / 20)
             scale, zero, codes = rule(np.clip(g, -limit[..., None], limit[..., None]), symmetric, False)
             d = ((codes - zero) * scale - g).astype(np.float64)
             errors.append(np.einsum("ngi,gij,ngj->ng", d, gram.astype(np.float64), d))
