@@ -89,6 +89,7 @@ func plan(tensors []checkpoint.Info, opt checkpoint.WriteOptions) ([]shardPlan, 
 	names := make(map[string]struct{}, len(tensors))
 	views := []map[string]view{{}}
 	shards := []shardPlan{{}}
+	var total int64
 	for _, t := range tensors {
 		v, err := newView(t)
 		if err != nil {
@@ -105,9 +106,11 @@ func plan(tensors []checkpoint.Info, opt checkpoint.WriteOptions) ([]shardPlan, 
 			views = append(views, map[string]view{})
 			last = &shards[len(shards)-1]
 		}
-		if size > math.MaxInt64-MaxHeaderBytes-8-last.size {
-			return nil, fmt.Errorf("%w: tensor %s: the file would exceed 2^63 bytes", checkpoint.ErrInvalid, checkpoint.Quote(t.Name))
+		// Room for a header in each file: whatever the split, no sum can wrap.
+		if size > math.MaxInt64-MaxHeaderBytes-8-total {
+			return nil, fmt.Errorf("%w: tensor %s: the checkpoint would exceed 2^63 bytes", checkpoint.ErrInvalid, checkpoint.Quote(t.Name))
 		}
+		total += size
 		last.size += size
 		views[len(views)-1][t.Name] = v
 	}
