@@ -84,7 +84,8 @@ typedef struct awqk_fakequant_args {
   int32_t symmetric, difference;
 } awqk_fakequant_args;
 
-/* The same rule, final: fp16 scales (rounded first, codes against the rounded scale) and canonical codes and zeros. */
+/* The same rule, final: fp16 scales (rounded first, at most 65504; zero and codes against the rounded scale) and canonical codes
+ * and zeros. */
 typedef struct awqk_quantize_args {
   int64_t n, k, group, w_stride;
   const float *w, *limit;
