@@ -54,6 +54,9 @@ type parser struct {
 	fold   bool // (?i)
 	dotAll bool // (?m), which in this dialect lets a dot match a line end
 	extend bool // (?x)
+
+	foldLast rune // the last literal under (?i), and where one right behind it would end
+	foldEnd  int
 }
 
 func (p *parser) errorf(format string, args ...any) error {
@@ -256,7 +259,29 @@ func (p *parser) atom() (*node, error) {
 		p.pos++
 		return p.escape()
 	}
-	return p.literal(p.rune()), nil
+	return p.caseLiteral(p.rune())
+}
+
+// caseLiteral is a literal of the pattern. Oniguruma's (?i) also takes several characters for one, as in ß and ss;
+// this package does not, and says so where a pattern could ask for it.
+func (p *parser) caseLiteral(r rune) (*node, error) {
+	if p.fold {
+		several := r >= 0x1E96 && r <= 0x1E9E || r >= 0x1F50 && r <= 0x1FFC || r >= 0xFB00 && r <= 0xFB17 ||
+			strings.ContainsRune("ßŉǰΐΰևİ", r)
+		lower := unicode.ToLower(r)
+		if p.pos == p.foldEnd {
+			switch string([]rune{p.foldLast, lower}) {
+			case "ss", "ff", "fi", "fl", "st":
+				several = true
+			}
+		}
+		if several {
+			return nil, p.errorf("a case-insensitive match of %q, which can be one character or several", r)
+		}
+		p.foldLast = lower
+		p.foldEnd = p.pos + 1
+	}
+	return p.literal(r), nil
 }
 
 // literal is one character, or under (?i) all that are equal to it but for case.
