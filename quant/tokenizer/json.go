@@ -16,8 +16,9 @@ const maxDepth = 100
 
 // scanner is a position in the file; all values it hands out are checked to be well-formed.
 type scanner struct {
-	data []byte
-	pos  int
+	data    []byte
+	pos     int
+	scratch []byte // for strings that are only passed over
 }
 
 func (s *scanner) fail(what string) error {
@@ -210,6 +211,12 @@ func validNumber(w string) bool {
 	return i == len(w)
 }
 
+func (s *scanner) skipText() error {
+	b, err := s.text(s.scratch[:0])
+	s.scratch = b
+	return err
+}
+
 // skip passes one value of any kind.
 func (s *scanner) skip(depth int) error {
 	if depth > maxDepth {
@@ -217,8 +224,7 @@ func (s *scanner) skip(depth int) error {
 	}
 	switch s.next() {
 	case '"':
-		_, err := s.text(nil)
-		return err
+		return s.skipText()
 	case '[', '{':
 		open := s.data[s.pos]
 		s.pos++
@@ -228,7 +234,7 @@ func (s *scanner) skip(depth int) error {
 				return err
 			}
 			if open == '{' {
-				if _, err := s.text(nil); err != nil {
+				if err := s.skipText(); err != nil {
 					return err
 				}
 				if err := s.take(':'); err != nil {
@@ -253,7 +259,11 @@ type value struct {
 }
 
 func (v value) errorf(format string, args ...any) error {
-	return fmt.Errorf("%w: %s: %s", ErrFormat, v.place, fmt.Sprintf(format, args...))
+	place := v.place
+	if place == "" {
+		place = "the file"
+	}
+	return fmt.Errorf("%w: %s: %s", ErrFormat, place, fmt.Sprintf(format, args...))
 }
 
 // unsupported names a component that this package does not know.
@@ -284,6 +294,9 @@ func (v value) object() (object, error) {
 			return o, err
 		}
 		if !ok {
+			if s.next(); s.pos != len(s.data) {
+				return o, s.fail("text after the end")
+			}
 			return o, nil
 		}
 		key, err := s.text(nil)

@@ -21,7 +21,7 @@ func TestLoadErrors(t *testing.T) {
 		is   error
 		has  string
 	}{
-		{``, ErrFormat, "byte 0"},
+		{``, ErrFormat, "the file: expected an object"},
 		{`[]`, ErrFormat, "expected an object"},
 		{`{"model":null}`, ErrFormat, "no model"},
 		{`{` + emptyBPE + `} x`, ErrFormat, "after the end"},

@@ -25,7 +25,6 @@ func loadPreTokenizers(v value) ([]preTokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	white := func(r rune) bool { return tables().set("white").has(r) }
 	switch kind {
 	case "Sequence":
 		list, err := o.get("pretokenizers").list()
@@ -72,9 +71,9 @@ func loadPreTokenizers(v value) ([]preTokenizer, error) {
 	case "Whitespace":
 		return []preTokenizer{words{tables().set("word"), tables().set("white")}}, nil
 	case "WhitespaceSplit":
-		return []preTokenizer{splitSet{white, removed}}, nil
+		return []preTokenizer{splitSet{tables().set("white").has, removed}}, nil
 	case "BertPreTokenizer":
-		return []preTokenizer{splitSet{white, removed}, splitSet{tables().set("punctuation").has, isolated}}, nil
+		return []preTokenizer{splitSet{tables().set("white").has, removed}, splitSet{tables().set("punctuation").has, isolated}}, nil
 	case "CharDelimiterSplit":
 		d, err := o.get("delimiter").rune()
 		return []preTokenizer{splitSet{func(r rune) bool { return r == d }, removed}}, err

@@ -66,13 +66,6 @@ type piece struct {
 
 // Load reads a tokenizer.json. Truncation and padding in the file are ignored.
 func Load(tokenizerJSON []byte) (*Tokenizer, error) {
-	s := scanner{data: tokenizerJSON}
-	if err := s.skip(0); err != nil {
-		return nil, err
-	}
-	if s.next() != 0 || s.pos != len(s.data) {
-		return nil, s.fail("text after the end")
-	}
 	root, err := value{raw: tokenizerJSON}.object()
 	if err != nil {
 		return nil, err
@@ -170,10 +163,6 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) ([]int32, error) {
 		return nil, fmt.Errorf("%w: text of %d bytes is not UTF-8", ErrInput, len(text))
 	}
 	st := t.states.Get().(*state)
-	defer func() {
-		st.trim()
-		t.states.Put(st)
-	}()
 	st.ids = st.ids[:0]
 	st.budget = 50_000_000 + 400*int64(len(text))
 	err := t.added.raw.split(text, func(part string, offset int, id int32) error {
@@ -188,9 +177,12 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) ([]int32, error) {
 		return t.encodePart(st, p)
 	})
 	if err != nil {
-		return nil, err
+		return nil, err // the state, which may be half used, is let go
 	}
-	return finish(t.post, st.ids, addSpecial)
+	ids, err := finish(t.post, st.ids, addSpecial)
+	st.trim()
+	t.states.Put(st)
+	return ids, err
 }
 
 // encodePart normalizes a part of the text between two added tokens, finds the added tokens that are to be searched
@@ -229,22 +221,19 @@ func (t *Tokenizer) encodePieces(st *state, stage int, p piece) error {
 			return err
 		}
 	}
+	clear(buf) // the pooled buffer must not hold on to the text
 	return nil
 }
 
 // keepItems bounds what a pooled state may hold on to in each of its buffers.
-const (
-	keepItems  = 1 << 16
-	keepPieces = 1 << 10
-)
+const keepItems = 1 << 16
 
-// trim lets go of the text and of buffers that one long document has blown up.
+// trim lets go of buffers that one long document has blown up.
 func (st *state) trim() {
 	for i := range st.pieces {
-		if cap(st.pieces[i]) > keepPieces {
+		if cap(st.pieces[i]) > keepItems {
 			st.pieces[i] = nil
 		}
-		clear(st.pieces[i][:cap(st.pieces[i])]) // they refer to the text
 	}
 	if cap(st.ids) > keepItems {
 		st.ids = nil

@@ -39,7 +39,18 @@ func loadWordPiece(o object) (*wordPiece, error) {
 func (m *wordPiece) vocabulary() *vocabulary { return m.vocab }
 
 func (m *wordPiece) encode(st *state, word string) error {
+	if st.cache.get(st, word) {
+		return nil
+	}
 	begin := len(st.ids)
+	if err := m.encodeWord(st, word, begin); err != nil {
+		return err
+	}
+	st.cache.put(word, st.ids[begin:])
+	return nil
+}
+
+func (m *wordPiece) encodeWord(st *state, word string, begin int) error {
 	if utf8.RuneCountInString(word) > m.maxChars {
 		return appendUnknown(st, m.vocab, m.unk, begin, word)
 	}
