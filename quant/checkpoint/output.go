@@ -155,7 +155,8 @@ func (o *Output) Commit() error {
 		return errors.Join(err, o.Abort())
 	}
 	o.done = true
-	return o.unlock()
+	_ = o.unlock() // the folder stands; what a lock's end says can't change that
+	return nil
 }
 
 func (o *Output) commit() error {

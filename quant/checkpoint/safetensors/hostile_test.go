@@ -5,12 +5,14 @@ package safetensors
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,10 +37,6 @@ const a1 = `"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}`
 
 // hostile lists refused files: name, contents, words of the message.
 func hostile() []struct{ name, text, want string } {
-	many := make([]string, MaxTensors+1)
-	for i := range many {
-		many[i] = one(fmt.Sprintf(`"%x"`, i), "U8", "[0]", "[0,0]")
-	}
 	return []struct{ name, text, want string }{
 		{"empty file", "", "too few for a header"},
 		{"seven bytes", "\x00\x00\x00\x00\x00\x00\x00", "too few for a header"},
@@ -136,7 +134,6 @@ func hostile() []struct{ name, text, want string } {
 		{"deep objects", raw(`{"a":{"x":`+strings.Repeat(`{"":`, 1<<20), 0), "nested deeper than 64"},
 		{"seventeen extra keys", raw(`{"a":{"0":0,"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0,"A":0,"B":0,"C":0,"D":0,"E":0,"F":0,"G":0}}`, 0), "more than 16 unknown keys"},
 		{"extra value NaN", raw(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":NaN}}`, 1), "a value is due"},
-		{"too many tensors", raw("{"+strings.Join(many, ",")+"}", 0), "more than 1048576 tensors"},
 	}
 }
 
@@ -162,6 +159,18 @@ func TestHostileFiles(t *testing.T) {
 				t.Fatalf("%v\nwants %q", err, h.want)
 			}
 		})
+	}
+}
+
+func TestTooManyTensors(t *testing.T) {
+	text := []byte("{")
+	for i := range MaxTensors + 1 {
+		text = strconv.AppendInt(append(text, '"'), int64(i), 16)
+		text = append(text, `":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},`...)
+	}
+	_, err := parseHeader(append(text, '}'), 8, 0)
+	if !errors.Is(err, checkpoint.ErrCorrupt) || !strings.Contains(err.Error(), "more than 1048576 tensors") {
+		t.Fatal(err)
 	}
 }
 
@@ -235,43 +244,53 @@ func TestBadSlices(t *testing.T) {
 	}
 }
 
-// A header of 16 MB with 300,000 tensors has to stay cheap in time and memory,
-// in and out of order.
+// A header of 20 MB with 300,000 tensors has to stay cheap in time and memory, in
+// and out of order. Time is measured against the standard library's mere syntax
+// check of the same text, so that a busy machine doesn't matter.
 func TestLargeHeader(t *testing.T) {
 	for _, shuffled := range []bool{false, true} {
-		var b strings.Builder
-		b.WriteByte('{')
 		const n = 300_000
+		text := []byte("{")
 		for i := range n {
-			if i > 0 {
-				b.WriteByte(',')
-			}
 			k := i
 			if shuffled {
 				k = i * 7919 % n
 			}
-			fmt.Fprintf(&b, `"t%06d":{"dtype":"U8","shape":[1],"data_offsets":[%d,%d]}`, k, k, k+1)
+			text = fmt.Appendf(text, `"t%06d":{"dtype":"U8","shape":[1],"data_offsets":[%d,%d]},`, k, k, k+1)
 		}
-		b.WriteByte('}')
-		text := []byte(b.String())
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		start := time.Now()
-		h, err := parseHeader(text, 8, n)
-		took := time.Since(start)
-		runtime.ReadMemStats(&after)
-		if err != nil || len(h.entries) != n {
-			t.Fatal(err)
+		text[len(text)-1] = '}'
+		var plain, took time.Duration
+		var ratio float64
+		for range 3 {
+			start := time.Now()
+			if !json.Valid(text) {
+				t.Fatal("not JSON")
+			}
+			plain = shorter(plain, time.Since(start))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start = time.Now()
+			h, err := parseHeader(text, 8, n)
+			took = shorter(took, time.Since(start))
+			runtime.ReadMemStats(&after)
+			if err != nil || len(h.entries) != n {
+				t.Fatal(err)
+			}
+			ratio = float64(after.TotalAlloc-before.TotalAlloc) / float64(len(text))
 		}
-		ratio := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(text))
-		t.Logf("shuffled %v: %d bytes, %v, %.2f× memory", shuffled, len(text), took, ratio)
+		t.Logf("shuffled %v: %d bytes, %v (syntax alone %v), %.2f× memory", shuffled, len(text), took, plain, ratio)
 		if ratio > 4 {
 			t.Errorf("%.2f× memory", ratio)
 		}
-		if took > 3*time.Second { // generous: other work shares the machine
-			t.Errorf("took %v", took)
+		if took > 20*plain {
+			t.Errorf("took %v, the syntax check alone %v", took, plain)
 		}
-		runtime.KeepAlive(h)
 	}
+}
+
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
 }

@@ -21,9 +21,20 @@ func Format() checkpoint.Format {
 	return checkpoint.Format{
 		Name:  "safetensors",
 		Sniff: Sniff,
-		Open:  func(dir string) (checkpoint.Reader, error) { return Open(dir) },
+		// Written out, since a nil *Reader in an interface is not nil.
+		Open: func(dir string) (checkpoint.Reader, error) {
+			r, err := Open(dir)
+			if err != nil {
+				return nil, err
+			}
+			return r, nil
+		},
 		Create: func(dir string, tensors []checkpoint.Info, opt checkpoint.WriteOptions) (checkpoint.Writer, error) {
-			return Create(dir, tensors, opt)
+			w, err := Create(dir, tensors, opt)
+			if err != nil {
+				return nil, err
+			}
+			return w, nil
 		},
 	}
 }

@@ -270,7 +270,7 @@ func TestEachRequestFails(t *testing.T) {
 	} {
 		n := 1
 		for ; ; n++ {
-			f := &disktest.Faults{FS: disk.OS{}, N: n, Err: mode.Err, Full: mode.Full, Short: mode.Short}
+			f := &disktest.Faults{FS: disk.OS{}, N: n, Err: mode.Err, Full: mode.Full, Short: mode.Short, NoSync: true}
 			dir := t.TempDir()
 			err := save(f, dir, infos, data)
 			if f.Hit() == "" {
@@ -294,7 +294,7 @@ func TestEachRequestFails(t *testing.T) {
 			continue
 		}
 		for n = 1; ; n++ {
-			f := &disktest.Faults{FS: disk.OS{}, N: n, Err: mode.Err, Short: mode.Short}
+			f := &disktest.Faults{FS: disk.OS{}, N: n, Err: mode.Err, Short: mode.Short, NoSync: true}
 			err := load(t, f, good, infos)
 			if f.Hit() == "" {
 				if err != nil {
@@ -325,7 +325,7 @@ func TestInterruptedAndShortReads(t *testing.T) {
 	finished := 0
 	for n := 1; n < 80; n++ {
 		for _, short := range []bool{false, true} {
-			f := &disktest.Faults{FS: disk.OS{}, N: n, Err: syscall.EINTR, Short: short}
+			f := &disktest.Faults{FS: disk.OS{}, N: n, Err: syscall.EINTR, Short: short, NoSync: true}
 			dir := t.TempDir()
 			err := save(f, dir, infos, data)
 			if f.Hit() == "write" {
@@ -337,14 +337,14 @@ func TestInterruptedAndShortReads(t *testing.T) {
 				}
 				finished++
 			}
-			f = &disktest.Faults{FS: disk.OS{}, N: n, Err: syscall.EINTR, Short: short}
+			f = &disktest.Faults{FS: disk.OS{}, N: n, Err: syscall.EINTR, Short: short, NoSync: true}
 			if err := load(t, f, good, infos); f.Hit() == "read" {
 				if err != nil {
 					t.Fatalf("read %d: %v", n, err)
 				}
 				finished++
 			}
-			f = &disktest.Faults{FS: disk.OS{}, N: n, Err: io.EOF, Short: short}
+			f = &disktest.Faults{FS: disk.OS{}, N: n, Err: io.EOF, Short: short, NoSync: true}
 			if err := load(t, f, good, infos); f.Hit() == "read" {
 				if !errors.Is(err, checkpoint.ErrCorrupt) || !strings.Contains(err.Error(), "became shorter") {
 					t.Fatalf("read %d: %v", n, err)
