@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Writes features.json (with features_vars.json) and chats.json: what Jinja2 itself makes of features.py and of templates/ x conversations.json.
+
+    pip install jinja2==3.1.6 markupsafe==3.0.4
+    python3 generate.py            # the goldens
+    python3 generate.py casing     # ../casing_table.go
+
+The environment is the one that transformers builds for chat templates: sandboxed and immutable, trim_blocks and
+lstrip_blocks, loop controls, transparent generation blocks, its own tojson. The clock stands still.
+"""
+
+import datetime
+import importlib.metadata
+import json
+import pathlib
+import sys
+
+import jinja2
+import jinja2.ext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from features import CASES
+
+HERE = pathlib.Path(__file__).parent
+NOW = datetime.datetime(2024, 7, 6, 15, 4, 9, 123456)
+PINNED = {"jinja2": "3.1.6", "markupsafe": "3.0.4"}
+
+
+class Generation(jinja2.ext.Extension):
+    tags = {"generation"}
+
+    def parse(self, parser):
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(["name:endgeneration"], drop_needle=True)
+        return jinja2.nodes.CallBlock(self.call_method("_body"), [], [], body).set_lineno(line)
+
+    def _body(self, caller):
+        return caller()
+
+
+class SafeDict:
+    def __call__(self, *args, **kwargs):
+        return dict(*args, **kwargs)
+
+
+class SafeNamespace(jinja2.utils.Namespace):
+    def __init__(*args, **kwargs):
+        self, args = args[0], args[1:]
+        attrs = dict(*args, **kwargs)
+        for name in attrs:
+            SafeNamespace.check(name)
+        jinja2.utils.Namespace.__init__(self, attrs)
+
+    def __setitem__(self, name, value):
+        SafeNamespace.check(name)
+        jinja2.utils.Namespace.__setitem__(self, name, value)
+
+    @staticmethod
+    def check(name):
+        if isinstance(name, str) and name.startswith("_"):
+            raise jinja2.exceptions.SecurityError(name)
+
+
+def environment():
+    env = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols]
+    )
+
+    def raise_exception(message):
+        raise jinja2.exceptions.TemplateError(message)
+
+    def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
+        return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+    env.filters["tojson"] = tojson
+    env.globals["raise_exception"] = raise_exception
+    env.globals["strftime_now"] = lambda format: NOW.strftime(format)
+    env.globals["dict"] = SafeDict()
+    env.globals["namespace"] = SafeNamespace
+    return env
+
+
+def render(env, source, variables):
+    """Returns ("want", text) or ("fail", the kind of error)."""
+    try:
+        return "want", env.from_string(source).render(**variables)
+    except Exception as e:  # whatever the template does wrong
+        return "fail", type(e).__name__
+
+
+def features(env):
+    shared = {}
+    out = []
+    names = set()
+    for name, source, *rest in CASES:
+        assert name not in names, name
+        names.add(name)
+        variables = rest[0] if rest else {}
+        kind, text = render(env, source, variables)
+        if " at 0x" in text:
+            sys.exit(f"{name} prints an address: {source}")
+        prefix = name.rpartition("-")[0]
+        assert shared.setdefault(prefix, variables) == variables
+        out.append({"name": name, "template": source, kind: text})
+    return shared, out
+
+
+def chats(env):
+    conversations = json.loads((HERE / "conversations.json").read_text())
+    out = []
+    for path in sorted((HERE / "templates").glob("*.jinja")):
+        source = path.read_text()
+        for name, c in conversations.items():
+            for add in (False, True):
+                variables = {
+                    "messages": c["messages"],
+                    "tools": c.get("tools"),
+                    "documents": None,
+                    "add_generation_prompt": add,
+                    "bos_token": "<s>",
+                    "eos_token": "</s>",
+                    "unk_token": "<unk>",
+                }
+                kind, text = render(env, source, variables)
+                out.append({"template": path.name, "conversation": name, "add": add, kind: text})
+    return out
+
+
+def write(name, rows):
+    lines = ",\n".join(json.dumps(r, ensure_ascii=False) for r in rows)
+    (HERE / name).write_text("[\n" + lines + "\n]\n")
+    failing = sum("fail" in r for r in rows)
+    print(f"{name}: {len(rows)} cases, {failing} of them errors")
+
+
+def casing():
+    def table(method):
+        rows = []
+        for c in range(0x110000):
+            text = "" if 0xD800 <= c < 0xE000 else getattr(chr(c), method)()
+            if len(text) > 1:
+                escaped = "".join(f"\\u{ord(x):04x}" for x in text)
+                rows.append(f'\tcase 0x{c:04x}:\n\t\treturn "{escaped}"')
+        return "\n".join(rows)
+
+    source = "// Code generated by testdata/generate.py casing; DO NOT EDIT.\n\n"
+    source += "// The characters whose upper or title case is more than one character.\n\npackage jinja\n"
+    for name, method in (("fullUpper", "upper"), ("fullTitle", "title")):
+        source += f'\nfunc {name}(c rune) string {{\n\tswitch c {{\n{table(method)}\n\t}}\n\treturn ""\n}}\n'
+    (HERE.parent / "casing_table.go").write_text(source)
+
+
+def main():
+    if sys.argv[1:] == ["casing"]:
+        return casing()
+    found = {name: importlib.metadata.version(name) for name in PINNED}
+    if found != PINNED:
+        sys.exit(f"pinned {PINNED}, found {found}")
+    env = environment()
+    shared, cases = features(env)
+    (HERE / "features_vars.json").write_text(json.dumps(shared, ensure_ascii=False, indent=1) + "\n")
+    write("features.json", cases)
+    write("chats.json", chats(env))
+
+
+if __name__ == "__main__":
+    main()
