@@ -87,7 +87,8 @@ void quantize_rows(void *argument, int64_t chunk, int32_t) {
       const V limit = vset(g->limit ? g->limit[n * groups + i] : __builtin_inff());
       float low, high;
       range_of(w, nullptr, g->group, limit, &low, &high);
-      const uint16_t half = awq_f32_to_f16(scale_for(low, high, g->symmetric));
+      uint16_t half = awq_f32_to_f16(scale_for(low, high, g->symmetric));
+      if (half > 0x7bff) half = 0x7bff; /* beyond fp16: its largest number */
       const grid q = zero_for(low, awq_f16_to_f32(half), g->symmetric);
       const V scale = vset(q.scale), zero = vset(q.zero);
       g->scales[n * groups + i] = half;

@@ -15,7 +15,7 @@ grid rule(const floats &x, bool symmetric, bool half) {
   float low = 0, high = 0;
   for (float f : x) low = fminf(low, f), high = fmaxf(high, f);
   float scale = symmetric ? fmaxf(fmaxf(high, -low), 1e-5f) / 7.0f : fmaxf(high - low, 1e-5f) / 15.0f;
-  if (half) scale = awq_f16_to_f32(awq_f32_to_f16(scale));
+  if (half) scale = fminf(awq_f16_to_f32(awq_f32_to_f16(scale)), 65504.0f);
   return {scale, symmetric ? 8.0f : bounded(rintf(-low / scale) - 7.5f, 7.5f) + 7.5f};
 }
 
@@ -39,6 +39,7 @@ floats weights(source &r, const shape &s, int64_t stride) {
       if (n % 4 == 2) f = fabsf(f);
       if (n % 4 == 3 && k < s.group) f = 0;
       if (k % 61 == 7) f *= 9;
+      if (n == 4 && k == 0) f = 3e6f; /* a scale beyond fp16 */
     }
   return w;
 }

@@ -1,0 +1,130 @@
+/* The AVX-512 instructions that isa_avx512.h uses, in plain C, lane by lane as the manual defines them. Found before the
+ * compiler's header when the emulated archive is built: so the same traits and templates run on any machine. What the
+ * compiler's own vectors define equally is left to them; the rest are calls, which keeps the templates quick to compile. */
+#ifndef AWQ_EMULATED_IMMINTRIN_H
+#define AWQ_EMULATED_IMMINTRIN_H
+
+#include <stdint.h>
+
+#include "../../../common/awq_num.h"
+
+typedef float __m512 __attribute__((vector_size(64), aligned(64)));
+typedef int32_t __m512i __attribute__((vector_size(64), aligned(64)));
+typedef uint32_t emulated_u512 __attribute__((vector_size(64), aligned(64)));
+struct __m128i { uint8_t b[16]; };
+struct __m256i { uint16_t h[16]; };
+union emulated_512 {
+  __m512 v;
+  __m512i w;
+  float f[16];
+  int32_t i[16];
+  int16_t s[32];
+  uint8_t b[64];
+  int8_t c[64];
+};
+
+enum { _MM_FROUND_TO_NEAREST_INT = 0, _MM_FROUND_NO_EXC = 8 };
+
+#define SHORT static inline __attribute__((always_inline))
+#define CALL static __attribute__((noinline, unused))
+
+SHORT __m512 _mm512_add_ps(__m512 a, __m512 b) { return a + b; }
+SHORT __m512 _mm512_sub_ps(__m512 a, __m512 b) { return a - b; }
+SHORT __m512 _mm512_mul_ps(__m512 a, __m512 b) { return a * b; }
+SHORT __m512 _mm512_div_ps(__m512 a, __m512 b) { return a / b; }
+SHORT __m512i _mm512_and_si512(__m512i a, __m512i b) { return a & b; }
+SHORT __m512i _mm512_add_epi32(__m512i a, __m512i b) { return (__m512i)((emulated_u512)a + (emulated_u512)b); }
+SHORT __m512i _mm512_sub_epi32(__m512i a, __m512i b) { return (__m512i)((emulated_u512)a - (emulated_u512)b); }
+SHORT __m512i _mm512_mullo_epi32(__m512i a, __m512i b) { return (__m512i)((emulated_u512)a * (emulated_u512)b); }
+SHORT __m512i _mm512_slli_epi32(__m512i a, unsigned n) { return (__m512i)((emulated_u512)a << n); }
+SHORT __m512i _mm512_srli_epi32(__m512i a, unsigned n) { return (__m512i)((emulated_u512)a >> n); }
+SHORT __m512 _mm512_set1_ps(float f) { return f - (__m512){}; }
+SHORT __m512i _mm512_set1_epi32(int32_t n) { return n - (__m512i){}; }
+SHORT __m512i _mm512_set1_epi16(int16_t n) { return _mm512_set1_epi32((int32_t)((uint32_t)(uint16_t)n * 0x10001u)); }
+SHORT __m512 _mm512_castsi512_ps(__m512i a) { return (__m512)a; }
+SHORT __m512 _mm512_cvtepi32_ps(__m512i a) { return __builtin_convertvector(a, __m512); }
+SHORT __m512 _mm512_loadu_ps(const void *p) { __m512 r; __builtin_memcpy(&r, p, 64); return r; }
+SHORT void _mm512_storeu_ps(void *p, __m512 a) { __builtin_memcpy(p, &a, 64); }
+SHORT __m512i _mm512_loadu_si512(const void *p) { __m512i r; __builtin_memcpy(&r, p, 64); return r; }
+SHORT __m256i _mm256_loadu_si256(const __m256i *p) { __m256i r; __builtin_memcpy(&r, p, 32); return r; }
+SHORT void _mm256_storeu_si256(__m256i *p, __m256i a) { __builtin_memcpy(p, &a, 32); }
+SHORT __m128i _mm_loadu_si128(const __m128i *p) { __m128i r; __builtin_memcpy(&r, p, 16); return r; }
+
+CALL __m512 _mm512_min_ps(__m512 a, __m512 b) {
+  emulated_512 x = {a}, y = {b};
+  for (int k = 0; k < 16; k++) x.f[k] = x.f[k] < y.f[k] ? x.f[k] : y.f[k];
+  return x.v;
+}
+CALL __m512 _mm512_max_ps(__m512 a, __m512 b) {
+  emulated_512 x = {a}, y = {b};
+  for (int k = 0; k < 16; k++) x.f[k] = x.f[k] > y.f[k] ? x.f[k] : y.f[k];
+  return x.v;
+}
+CALL __m512 _mm512_fmadd_ps(__m512 a, __m512 b, __m512 c) {
+  emulated_512 x = {a}, y = {b}, z = {c};
+  for (int k = 0; k < 16; k++) z.f[k] = __builtin_fmaf(x.f[k], y.f[k], z.f[k]);
+  return z.v;
+}
+CALL __m512 _mm512_roundscale_ps(__m512 a, int mode) {
+  emulated_512 x = {a};
+  for (int k = 0; k < 16; k++) x.f[k] = mode == (_MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC) ? __builtin_rintf(x.f[k]) : __builtin_nanf("");
+  return x.v;
+}
+CALL __m512i _mm512_cvttps_epi32(__m512 a) {
+  emulated_512 x = {a};
+  for (int k = 0; k < 16; k++) x.i[k] = x.f[k] > -2147483904.0f && x.f[k] < 2147483648.0f ? (int32_t)x.f[k] : INT32_MIN;
+  return x.w;
+}
+CALL __m512 _mm512_cvtph_ps(__m256i a) {
+  emulated_512 x;
+  for (int k = 0; k < 16; k++) x.f[k] = awq_f16_to_f32(a.h[k]);
+  return x.v;
+}
+CALL __m256i _mm512_cvtps_ph(__m512 a, int mode) {
+  emulated_512 x = {a};
+  __m256i r;
+  for (int k = 0; k < 16; k++) r.h[k] = mode == (_MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC) ? awq_f32_to_f16(x.f[k]) : (uint16_t)0x7e00;
+  return r;
+}
+CALL __m512i _mm512_cvtepu16_epi32(__m256i a) {
+  emulated_512 x;
+  for (int k = 0; k < 16; k++) x.i[k] = a.h[k];
+  return x.w;
+}
+CALL __m512i _mm512_cvtepu8_epi32(__m128i a) {
+  emulated_512 x;
+  for (int k = 0; k < 16; k++) x.i[k] = a.b[k];
+  return x.w;
+}
+CALL __m512i _mm512_add_epi16(__m512i a, __m512i b) {
+  emulated_512 x, y;
+  x.w = a, y.w = b;
+  for (int k = 0; k < 32; k++) x.s[k] = (int16_t)(uint16_t)((uint16_t)x.s[k] + (uint16_t)y.s[k]);
+  return x.w;
+}
+CALL __m512i _mm512_maddubs_epi16(__m512i a, __m512i b) {
+  emulated_512 x, y, r;
+  x.w = a, y.w = b;
+  for (int k = 0; k < 32; k++) {
+    const int32_t sum = x.b[2 * k] * y.c[2 * k] + x.b[2 * k + 1] * y.c[2 * k + 1];
+    r.s[k] = (int16_t)(sum > 32767 ? 32767 : sum < -32768 ? -32768 : sum);
+  }
+  return r.w;
+}
+CALL __m512i _mm512_madd_epi16(__m512i a, __m512i b) {
+  emulated_512 x, y;
+  x.w = a, y.w = b;
+  emulated_512 r;
+  for (int k = 0; k < 16; k++) r.i[k] = x.s[2 * k] * y.s[2 * k] + x.s[2 * k + 1] * y.s[2 * k + 1];
+  return r.w;
+}
+CALL __m512i _mm512_dpbusd_epi32(__m512i acc, __m512i a, __m512i b) {
+  emulated_512 r, x, y;
+  r.w = acc, x.w = a, y.w = b;
+  for (int k = 0; k < 64; k++) r.i[k / 4] = (int32_t)((uint32_t)r.i[k / 4] + (uint32_t)(x.b[k] * y.c[k]));
+  return r.w;
+}
+
+#undef SHORT
+#undef CALL
+#endif
