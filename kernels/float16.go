@@ -20,18 +20,21 @@ func FromF16(h uint16) float32 {
 // ToF16 rounds to fp16 bits: ties to even, overflow to infinity, NaN to a quiet NaN.
 func ToF16(f float32) uint16 {
 	b := math.Float32bits(f)
-	if !normalF16(b) {
-		return toF16Rare(b)
+	if u := aboveF16(b); u < normalF16 {
+		return uint16(roundF16(b, u))
 	}
-	return uint16(roundF16(b))
+	return toF16Rare(b)
 }
 
-// normalF16 tells whether the float32 bits b lie between fp16's least normal number, 2^-14, and 2^16.
-func normalF16(b uint32) bool { return b&0x7fffffff-0x38800000 < 0x0f000000 }
+// normalF16 bounds aboveF16 of normal numbers: those of 2^-14 up to 2^16.
+const normalF16 = 0x0f000000
 
-// roundF16 is fp16 for such bits: new exponent, and half a unit less one, plus one where the kept part is odd.
-func roundF16(b uint32) uint64 {
-	return uint64(b>>16&0x8000 | (b&0x7fffffff-0x37fff001+b>>13&1)>>13)
+// aboveF16 is the distance in float32 steps of |b| from fp16's least normal number.
+func aboveF16(b uint32) uint32 { return b&0x7fffffff - 0x38800000 }
+
+// roundF16 is fp16 for a normal number: new exponent, and half a unit less one, plus one where the kept part is odd.
+func roundF16(b, above uint32) uint64 {
+	return uint64(b>>16&0x8000 | (above+0x00800fff+b>>13&1)>>13)
 }
 
 // toF16Rare rounds what is no normal fp16 number.
@@ -83,9 +86,10 @@ func F32ToF16(dst []byte, src []float32) {
 	dst, src = dst[:2*n], src[:n]
 	for len(src) >= 4 && len(dst) >= 8 {
 		a, b, c, d := math.Float32bits(src[0]), math.Float32bits(src[1]), math.Float32bits(src[2]), math.Float32bits(src[3])
+		ua, ub, uc, ud := aboveF16(a), aboveF16(b), aboveF16(c), aboveF16(d)
 		var w uint64
-		if normalF16(a) && normalF16(b) && normalF16(c) && normalF16(d) {
-			w = roundF16(a) | roundF16(b)<<16 | roundF16(c)<<32 | roundF16(d)<<48
+		if max(ua, ub, uc, ud) < normalF16 {
+			w = roundF16(a, ua) | roundF16(b, ub)<<16 | roundF16(c, uc)<<32 | roundF16(d, ud)<<48
 		} else {
 			w = uint64(ToF16(src[0])) | uint64(ToF16(src[1]))<<16 | uint64(ToF16(src[2]))<<32 | uint64(ToF16(src[3]))<<48
 		}
