@@ -133,7 +133,7 @@ func (o *Output) makeTemporary() error {
 		case errors.Is(err, disk.ErrLocked), errors.Is(err, fs.ErrNotExist):
 			continue // another run took it for a leftover in this instant
 		case err != nil:
-			return errors.Join(FileError("lock "+tmp, err), o.fsys.RemoveAll(tmp))
+			return disk.Join(FileError("lock "+tmp, err), o.fsys.RemoveAll(tmp))
 		}
 		o.tmp, o.lock = tmp, lock
 		return nil
@@ -152,7 +152,7 @@ func (o *Output) Commit() error {
 		return fmt.Errorf("%s: %w: the output is finished", o.dst, ErrInvalid)
 	}
 	if err := o.commit(); err != nil {
-		return errors.Join(err, o.Abort())
+		return disk.Join(err, o.Abort())
 	}
 	o.done = true
 	_ = o.unlock() // the folder stands; what a lock's end says can't change that
@@ -174,7 +174,7 @@ func (o *Output) commit() error {
 		return FileError("rename the finished folder", err)
 	}
 	if err := o.fsys.SyncDir(filepath.Dir(o.dst)); err != nil {
-		return errors.Join(FileError(o.dst, err), o.fsys.Rename(o.dst, o.tmp))
+		return disk.Join(FileError(o.dst, err), o.fsys.Rename(o.dst, o.tmp))
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func syncTree(fsys disk.FS, dir string, depth int) error {
 		if err != nil {
 			return FileError(path, err)
 		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		if err := disk.Join(f.Sync(), f.Close()); err != nil {
 			return FileError(path, err)
 		}
 	}
@@ -213,7 +213,7 @@ func (o *Output) Abort() error {
 		return nil
 	}
 	o.done = true
-	return errors.Join(FileError("remove the unfinished output", o.fsys.RemoveAll(o.tmp)), o.unlock())
+	return disk.Join(FileError("remove the unfinished output", o.fsys.RemoveAll(o.tmp)), o.unlock())
 }
 
 func (o *Output) unlock() error {

@@ -46,7 +46,7 @@ func (o *Output) replace() error {
 		return FileError("replace "+o.dst, err)
 	}
 	if err := o.fsys.SyncDir(filepath.Dir(o.dst)); err != nil {
-		return errors.Join(FileError(o.dst, err), undo())
+		return disk.Join(FileError(o.dst, err), undo())
 	}
 	// The new folder stands. If the old one can't be removed now, the next run
 	// with the same dst tries again.
@@ -61,10 +61,10 @@ func (o *Output) moveAside() (string, func() error, error) {
 		return "", nil, err
 	}
 	if err := o.fsys.Rename(o.tmp, o.dst); err != nil {
-		return "", nil, errors.Join(err, o.fsys.Rename(old, o.dst))
+		return "", nil, disk.Join(err, o.fsys.Rename(old, o.dst))
 	}
 	undo := func() error {
-		return errors.Join(o.fsys.Rename(o.dst, o.tmp), o.fsys.Rename(old, o.dst))
+		return disk.Join(o.fsys.Rename(o.dst, o.tmp), o.fsys.Rename(old, o.dst))
 	}
 	return old, undo, nil
 }
@@ -95,7 +95,7 @@ func (o *Output) sweep() error {
 		case errors.Is(err, fs.ErrNotExist):
 			err = o.fsys.Rename(path, o.dst)
 		}
-		if err := errors.Join(err, held.Close()); err != nil {
+		if err := disk.Join(err, held.Close()); err != nil {
 			return FileError("tidy up "+path, err)
 		}
 	}

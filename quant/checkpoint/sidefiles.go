@@ -66,11 +66,11 @@ func CopyFile(fsys disk.FS, src, dst, name string) error {
 	if err == nil {
 		err = to.Sync()
 	}
-	err = errors.Join(err, to.Close())
+	err = disk.Join(err, to.Close())
 	if err == nil {
 		return nil
 	}
-	err = errors.Join(err, fsys.RemoveAll(path))
+	err = disk.Join(err, fsys.RemoveAll(path))
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("copy %s: %w: the file became shorter while it was read", name, ErrCorrupt)
 	}

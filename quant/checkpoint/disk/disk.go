@@ -128,5 +128,5 @@ func (OS) SyncDir(path string) error {
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
 		err = nil
 	}
-	return errors.Join(err, d.Close())
+	return Join(err, d.Close())
 }

@@ -85,7 +85,7 @@ func WriteFile(fsys FS, path string, p []byte) error {
 		err = cerr
 	}
 	if err != nil {
-		return errors.Join(err, fsys.RemoveAll(path))
+		return Join(err, fsys.RemoveAll(path))
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func lock(dir string) (io.Closer, error) {
 		err = fmt.Errorf("lock %s: %w: %w", dir, errors.ErrUnsupported, err)
 	}
 	if err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, Join(err, d.Close())
 	}
 	return d, nil
 }

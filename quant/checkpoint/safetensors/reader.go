@@ -314,7 +314,7 @@ func (r *Reader) Close() error {
 	r.closed = true
 	var err error
 	for _, f := range r.files {
-		err = errors.Join(err, f.Close())
+		err = disk.Join(err, f.Close())
 	}
 	return checkpoint.FileError("close", err)
 }

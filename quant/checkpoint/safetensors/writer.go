@@ -4,7 +4,6 @@ package safetensors
 // once, data goes straight to its place in any order, and nothing is spooled.
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -175,7 +174,7 @@ func (w *Writer) finish(s *shardState) error {
 	if err == nil {
 		err = s.file.Sync()
 	}
-	err = errors.Join(err, s.file.Close())
+	err = disk.Join(err, s.file.Close())
 	s.file = nil
 	if err != nil {
 		return w.fail(s.name, err)
@@ -193,7 +192,7 @@ func (w *Writer) Close() error {
 	}
 	err := w.complete()
 	if err != nil {
-		return errors.Join(err, w.remove())
+		return disk.Join(err, w.remove())
 	}
 	w.done = true
 	return nil
@@ -269,12 +268,12 @@ func (w *Writer) remove() error {
 	var err error
 	for i := range w.shards {
 		if s := &w.shards[i]; s.file != nil {
-			err = errors.Join(err, s.file.Close())
+			err = disk.Join(err, s.file.Close())
 			s.file = nil
 		}
 	}
 	for _, path := range w.made {
-		err = errors.Join(err, w.fsys.RemoveAll(path))
+		err = disk.Join(err, w.fsys.RemoveAll(path))
 	}
 	w.made = nil
 	return checkpoint.FileError("remove the unfinished checkpoint", err)
