@@ -1,0 +1,222 @@
+package quant
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"libawq/kernels"
+	"libawq/quant/calib"
+	"libawq/quant/family"
+	"libawq/quant/graph"
+	"libawq/quant/pack"
+	"libawq/quant/search"
+)
+
+func newCanonical(n, k, group int) *kernels.QWeight { return pack.New(n, k, group) }
+
+// search runs a block on the calibration windows, finds and folds its scales, and returns the clip limit of each linear
+// [N, K/Group]. All searches see the original weights and inputs. j.x holds the block's original output afterwards.
+func (j *job) search(b *graph.Block) (map[string][]float32, error) {
+	stats, err := j.calibrate(b)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, s := range unique(stats) {
+			s.Close()
+		}
+	}()
+	f := j.model.Family
+	groups := f.ActiveGroups(j.model.Config)
+	results := make([]*search.Result, len(groups))
+	for i, g := range groups {
+		if results[i], err = j.scales(b, g, stats[g.Into[0]]); err != nil {
+			return nil, fmt.Errorf("%s: %w", g.Into[0], err)
+		}
+		j.meter.at("search", j.model.BlockName(b.Index)+"."+strings.Join(g.Into, ","), 0.6/float64(len(groups)))
+	}
+	scale := map[string][]float32{}
+	for i, g := range groups {
+		store := kernels.F32
+		if t, ok := j.model.reader.Lookup(j.model.BlockName(b.Index) + "." + g.Prev + ".weight"); ok {
+			if store, err = floatType(t); err != nil {
+				return nil, err
+			}
+		}
+		if err := fold(f, b, g, results[i].S, store); err != nil {
+			return nil, err
+		}
+		for _, lin := range g.Into {
+			scale[lin] = results[i].S
+		}
+	}
+	x := j.window(j.x, 0)
+	sum(j.mid, x, j.window(j.o, 0))
+	sum(j.mid, j.mid, j.window(j.m, 0))
+	rel, err := checkFold(j.ops, j.runner, b, x, j.mid, j.scratch)
+	if err != nil {
+		return nil, err
+	}
+	j.folds = math.Max(j.folds, rel)
+	sum(j.x, j.x, j.o)
+	sum(j.x, j.x, j.m)
+	limits, err := j.clips(b, stats, scale)
+	if err != nil {
+		return nil, err
+	}
+	j.record(b, groups, results, stats)
+	return limits, nil
+}
+
+// calibrate runs all windows through the block and gathers the statistics of each linear's input.
+func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
+	f, c := j.model.Family, j.model.Config
+	stats := map[string]*calib.Stats{}
+	fail := func(err error) (map[string]*calib.Stats, error) {
+		for _, s := range unique(stats) {
+			s.Close()
+		}
+		return nil, err
+	}
+	full := map[string]bool{} // judged by a Gram matrix
+	for _, g := range f.ActiveGroups(c) {
+		full[g.Into[0]] = g.Through == family.ThroughLinear
+	}
+	tap := func(names []string, x kernels.Mat) error {
+		s := stats[names[0]]
+		if s == nil {
+			var err error
+			if s, err = calib.NewStats(x.Cols, groupOf(j.cfg.Group, x.Cols), full[names[0]], j.cfg.SeqLen); err != nil {
+				return err
+			}
+			for _, n := range names {
+				stats[n] = s
+			}
+		}
+		return s.Add(j.ops, x)
+	}
+	for i := range j.windows {
+		if err := j.poll(); err != nil {
+			return fail(err)
+		}
+		x, o := j.window(j.x, i), j.window(j.o, i)
+		if err := j.runner.Attention(b, x, o, tap, nil); err != nil {
+			return fail(err)
+		}
+		sum(j.mid, x, o)
+		if err := j.runner.MLP(b, j.mid, j.window(j.m, i), tap); err != nil {
+			return fail(err)
+		}
+		j.meter.at("calibrate", j.model.BlockName(b.Index), 0.1/float64(len(j.windows)))
+	}
+	return stats, nil
+}
+
+// scales searches one group.
+func (j *job) scales(b *graph.Block, g family.Group, s *calib.Stats) (*search.Result, error) {
+	p := search.Problem{AbsMean: s.AbsMean(), Group: s.Group, Symmetric: j.cfg.Symmetric, Duo: j.cfg.Duo, Tokens: s.Tokens}
+	for _, lin := range g.Into {
+		p.Layers = append(p.Layers, b.Linears[lin].W)
+	}
+	if g.Through == family.ThroughLinear {
+		p.Gram = s.Gram()
+	} else {
+		p.Loss = func(layers []kernels.Mat) (float64, error) { return j.through(b, g, layers) }
+	}
+	return search.Scale(j.ops, p, j.poll)
+}
+
+// through is the published loss of sibling linears: the mean squared change of the output of the module they feed.
+func (j *job) through(b *graph.Block, g family.Group, layers []kernels.Mat) (float64, error) {
+	replace := map[string]kernels.Mat{}
+	for i, lin := range g.Into {
+		replace[lin] = layers[i]
+	}
+	candidate := b.With(replace)
+	var total float64
+	for i := range j.windows {
+		if err := j.poll(); err != nil {
+			return 0, err
+		}
+		x, o := j.window(j.x, i), j.window(j.o, i)
+		got := j.scratch
+		var diff float64
+		var err error
+		if g.Through == family.ThroughAttention {
+			if err = j.runner.Attention(candidate, x, got, nil, nil); err == nil {
+				diff, err = j.ops.SqDiff(got, o)
+			}
+		} else {
+			sum(j.mid, x, o)
+			if err = j.runner.MLP(candidate, j.mid, got, nil); err == nil {
+				diff, err = j.ops.SqDiff(got, j.window(j.m, i))
+			}
+		}
+		if err != nil {
+			return 0, err
+		}
+		total += diff
+		j.meter.at("search", j.model.BlockName(b.Index)+"."+g.Into[0], 0)
+	}
+	return total / (float64(len(j.windows)) * float64(j.cfg.SeqLen) * float64(j.model.Config.Hidden)), nil
+}
+
+// clips searches the clip limits of the folded weights under the folded inputs.
+func (j *job) clips(b *graph.Block, stats map[string]*calib.Stats, scale map[string][]float32) (map[string][]float32, error) {
+	limits := map[string][]float32{}
+	if !j.cfg.Clip {
+		return limits, nil
+	}
+	j.gains = map[string]float64{}
+	for _, lin := range j.model.Family.Linears() {
+		if !j.model.Family.Clips(lin) || !j.plan.quantised[j.model.BlockName(b.Index)+"."+lin] {
+			continue
+		}
+		if err := j.poll(); err != nil {
+			return nil, err
+		}
+		s, l := stats[lin], b.Linears[lin]
+		buf, err := kernels.NewBuffer(4 * s.K * s.Group)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", lin, err)
+		}
+		s.Blocks(scale[lin], buf.Float32())
+		size := l.N * (l.K / s.Group)
+		limit, best, plain := make([]float32, size), make([]float32, size), make([]float32, size)
+		err = j.ops.Clip(l.W, buf.Float32(), s.Group, j.cfg.Symmetric, limit, best, plain)
+		buf.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", lin, err)
+		}
+		var before, after float64
+		for i := range plain {
+			before += float64(plain[i])
+			after += float64(best[i])
+		}
+		if before > 0 {
+			j.gains[lin] = 1 - after/before
+		}
+		limits[lin] = limit
+	}
+	j.meter.at("clip", j.model.BlockName(b.Index), 0.2)
+	return limits, nil
+}
+
+func unique(stats map[string]*calib.Stats) map[*calib.Stats]*calib.Stats {
+	seen := map[*calib.Stats]*calib.Stats{}
+	for _, s := range stats {
+		seen[s] = s
+	}
+	return seen
+}
+
+// sum writes a + b to out, row by row; out may be a or b.
+func sum(out, a, b kernels.Mat) {
+	for i := 0; i < out.Rows; i++ {
+		o, p, q := out.Row(i), a.Row(i), b.Row(i)
+		for k := range o {
+			o[k] = p[k] + q[k]
+		}
+	}
+}
