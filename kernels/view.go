@@ -1,3 +1,5 @@
+// Matrices seen as what a linear reads and writes.
+
 package kernels
 
 import "unsafe"
