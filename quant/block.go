@@ -184,7 +184,7 @@ func (j *job) clips(b *graph.Block, stats map[string]*calib.Stats, scale map[str
 		s.Blocks(scale[lin], buf.Float32())
 		size := l.N * (l.K / s.Group)
 		limit, best, plain := make([]float32, size), make([]float32, size), make([]float32, size)
-		err = j.ops.Clip(l.W, buf.Float32(), s.Group, j.cfg.Symmetric, limit, best, plain)
+		err = j.clip(l.W, buf.Float32(), s.Group, limit, best, plain)
 		buf.Close()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", lin, err)
@@ -201,6 +201,22 @@ func (j *job) clips(b *graph.Block, stats map[string]*calib.Stats, scale map[str
 	}
 	j.meter.at("clip", j.model.BlockName(b.Index), 0.2)
 	return limits, nil
+}
+
+// clip searches some rows at a time, so that a job can be cancelled in between.
+func (j *job) clip(w kernels.Mat, gram []float32, group int, limit, best, plain []float32) error {
+	const rows = 512
+	groups := w.Cols / group
+	for lo := 0; lo < w.Rows; lo += rows {
+		if err := j.poll(); err != nil {
+			return err
+		}
+		hi := min(lo+rows, w.Rows)
+		if err := j.ops.Clip(w.Slice(lo, hi), gram, group, j.cfg.Symmetric, limit[lo*groups:hi*groups], best[lo*groups:hi*groups], plain[lo*groups:hi*groups]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func unique(stats map[string]*calib.Stats) map[*calib.Stats]*calib.Stats {

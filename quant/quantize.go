@@ -29,7 +29,7 @@ func Quantize(ctx context.Context, ops kernels.Ops, src, dst string, cfg Config,
 	if err := separate(src, dst); err != nil {
 		return nil, err
 	}
-	out, err := checkpoint.NewOutput(dst, cfg.Overwrite)
+	out, err := checkpoint.NewOutput(dst, cfg.Overwrite, src)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ type Result struct {
 }
 
 // Scale tries every ratio and keeps the smallest loss; the smaller ratio wins ties, non-finite losses never win.
-// poll is asked before each candidate and ends the search with its error.
+// poll is asked at least about every second and ends the search with its error.
 func Scale(ops kernels.Ops, p Problem, poll func() error) (*Result, error) {
 	j, err := newJudge(ops, p)
 	if err != nil {
@@ -49,20 +49,14 @@ func Scale(ops kernels.Ops, p Problem, poll func() error) (*Result, error) {
 		ones[i] = 1
 	}
 	res := &Result{Ratio: math.NaN(), S: ones, Loss: math.Inf(1)}
-	if err := poll(); err != nil {
-		return nil, err
-	}
-	if res.RTN, err = j.loss(ones); err != nil {
+	if res.RTN, err = j.loss(ones, poll); err != nil {
 		return nil, err
 	}
 	wMean := WeightMean(p.Layers, p.Group)
 	for i := 0; i < Ratios; i++ {
-		if err := poll(); err != nil {
-			return nil, err
-		}
 		r := float64(i) / Ratios
 		s := Candidate(p.AbsMean, wMean, r, p.Duo)
-		loss, err := j.loss(s)
+		loss, err := j.loss(s, poll)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +128,7 @@ type judge struct {
 	p       Problem
 	buffers []*kernels.Buffer
 	layers  []kernels.Mat
-	product kernels.Mat // D.G, only with a Gram matrix
+	product kernels.Mat // some rows of D.G, only with a Gram matrix
 }
 
 func newJudge(ops kernels.Ops, p Problem) (*judge, error) {
@@ -159,7 +153,9 @@ func newJudge(ops kernels.Ops, p Problem) (*judge, error) {
 	}
 	if p.Loss == nil {
 		var err error
-		if j.product, err = mat(p.Layers[0].Rows, p.Layers[0].Cols); err != nil {
+		k := p.Layers[0].Cols
+		rows := max(16, min(p.Layers[0].Rows, int(pollWork/(2*float64(k)*float64(k)))))
+		if j.product, err = mat(rows, k); err != nil {
 			j.close()
 			return nil, err
 		}
@@ -173,7 +169,13 @@ func (j *judge) close() {
 	}
 }
 
-func (j *judge) loss(s []float32) (float64, error) {
+// pollWork is how many operations may pass between two looks at the caller: well below a second on one core.
+const pollWork = 1e10
+
+func (j *judge) loss(s []float32, poll func() error) (float64, error) {
+	if err := poll(); err != nil {
+		return 0, err
+	}
 	for i, w := range j.p.Layers {
 		if err := j.ops.FakeQuant(w, s, nil, j.p.Group, j.p.Symmetric, j.p.Loss == nil, j.layers[i]); err != nil {
 			return 0, err
@@ -183,12 +185,19 @@ func (j *judge) loss(s []float32) (float64, error) {
 		return j.p.Loss(j.layers)
 	}
 	d := j.layers[0]
-	if err := j.ops.Gemm(d, j.p.Gram, j.product, 1, false, false); err != nil {
-		return 0, err
-	}
 	var sum float64
-	for i := 0; i < d.Rows; i++ {
-		sum += dot(d.Row(i), j.product.Row(i))
+	for lo := 0; lo < d.Rows; lo += j.product.Rows {
+		if err := poll(); err != nil {
+			return 0, err
+		}
+		part := d.Slice(lo, min(lo+j.product.Rows, d.Rows))
+		product := j.product.Slice(0, part.Rows)
+		if err := j.ops.Gemm(part, j.p.Gram, product, 1, false, false); err != nil {
+			return 0, err
+		}
+		for i := 0; i < part.Rows; i++ {
+			sum += dot(part.Row(i), product.Row(i))
+		}
 	}
 	return sum / (float64(j.p.Tokens) * float64(d.Rows)), nil
 }
