@@ -64,6 +64,9 @@ func Evaluate(ctx context.Context, ops kernels.Ops, dir string, cfg EvalConfig, 
 	}
 	work := 0.0
 	for _, m := range models {
+		if longest > m.Config.MaxPositions {
+			return nil, fmt.Errorf("%w: a window of %d tokens; %s has max_position_embeddings %d", ErrInvalid, longest, m.Dir, m.Config.MaxPositions)
+		}
 		work += float64(total) * float64(m.Config.Layers+2)
 	}
 	e := &evaluator{ctx: ctx, ops: ops, longest: longest, meter: newMeter(report, work)}
