@@ -1,0 +1,2 @@
+// check_header.c as C++17.
+#include "check_header.c"
