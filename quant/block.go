@@ -31,7 +31,7 @@ func (j *job) search(b *graph.Block) (map[string][]float32, error) {
 	groups := f.ActiveGroups(j.model.Config)
 	results := make([]*search.Result, len(groups))
 	for i, g := range groups {
-		if results[i], err = j.scales(b, g, stats[g.Into[0]]); err != nil {
+		if results[i], err = search.Scale(j.ops, j.problem(b, g, stats[g.Into[0]]), j.poll); err != nil {
 			return nil, fmt.Errorf("%s: %w", g.Into[0], err)
 		}
 		j.meter.at("search", j.model.BlockName(b.Index)+"."+strings.Join(g.Into, ","), 0.6/float64(len(groups)))
@@ -113,8 +113,8 @@ func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
 	return stats, nil
 }
 
-// scales searches one group.
-func (j *job) scales(b *graph.Block, g family.Group, s *calib.Stats) (*search.Result, error) {
+// problem states the scale search of one group.
+func (j *job) problem(b *graph.Block, g family.Group, s *calib.Stats) search.Problem {
 	p := search.Problem{AbsMean: s.AbsMean(), Group: s.Group, Symmetric: j.cfg.Symmetric, Duo: j.cfg.Duo, Tokens: s.Tokens}
 	for _, lin := range g.Into {
 		p.Layers = append(p.Layers, b.Linears[lin].W)
@@ -122,22 +122,27 @@ func (j *job) scales(b *graph.Block, g family.Group, s *calib.Stats) (*search.Re
 	if g.Through == family.ThroughLinear {
 		p.Gram = s.Gram()
 	} else {
-		p.Loss = func(layers []kernels.Mat) (float64, error) { return j.through(b, g, layers) }
+		p.Loss = func(layers []kernels.Mat, limit float64) (float64, error) { return j.through(b, g, layers, limit) }
 	}
-	return search.Scale(j.ops, p, j.poll)
+	return p
 }
 
-// through is the published loss of sibling linears: the mean squared change of the output of the module they feed.
-func (j *job) through(b *graph.Block, g family.Group, layers []kernels.Mat) (float64, error) {
+// through is the published loss of sibling linears: the mean squared change of the output of the module they feed. It is a sum
+// over windows, so it stops once it exceeds the limit.
+func (j *job) through(b *graph.Block, g family.Group, layers []kernels.Mat, limit float64) (float64, error) {
 	replace := map[string]kernels.Mat{}
 	for i, lin := range g.Into {
 		replace[lin] = layers[i]
 	}
 	candidate := b.With(replace)
 	var total float64
+	elements := float64(len(j.windows)) * float64(j.cfg.SeqLen) * float64(j.model.Config.Hidden)
 	for i := range j.windows {
 		if err := j.poll(); err != nil {
 			return 0, err
+		}
+		if total/elements > limit {
+			break
 		}
 		x, o := j.window(j.x, i), j.window(j.o, i)
 		got := j.scratch
@@ -159,7 +164,7 @@ func (j *job) through(b *graph.Block, g family.Group, layers []kernels.Mat) (flo
 		total += diff
 		j.meter.at("search", j.model.BlockName(b.Index)+"."+g.Into[0], 0)
 	}
-	return total / (float64(len(j.windows)) * float64(j.cfg.SeqLen) * float64(j.model.Config.Hidden)), nil
+	return total / elements, nil
 }
 
 // clips searches the clip limits of the folded weights under the folded inputs.

@@ -19,9 +19,10 @@ type Problem struct {
 	Symmetric bool
 	Duo       bool // scales from activations and weights; else from activations only
 
-	// Exactly one of the two judges. Loss gets Q(W s)/s of every layer; Gram is the sum of x xT over Tokens [K, K], for one
+	// Exactly one of the two judges. Loss gets Q(W s)/s of every layer and may stop with any value above limit as soon as it is
+	// sure to exceed it; Gram is the sum of x xT over Tokens [K, K], for one
 	// layer judged at its own output, where mean |x (Q(W s)/s - W)T|^2 = tr(D G DT) / (tokens N).
-	Loss   func(layers []kernels.Mat) (float64, error)
+	Loss   func(layers []kernels.Mat, limit float64) (float64, error)
 	Gram   kernels.Mat
 	Tokens int64
 }
@@ -31,8 +32,8 @@ type Result struct {
 	Ratio  float64 // of the chosen candidate; NaN when every loss was non-finite and the identity was taken
 	S      []float32
 	Loss   float64
-	RTN    float64 // loss of s = 1
-	Losses []float64
+	RTN    float64         // loss of s = 1
+	Losses [Ratios]float64 // of every ratio; of one that was given up early, what it had exceeded by then
 }
 
 // Scale tries every ratio and keeps the smallest loss; the smaller ratio wins ties, non-finite losses never win.
@@ -49,19 +50,19 @@ func Scale(ops kernels.Ops, p Problem, poll func() error) (*Result, error) {
 		ones[i] = 1
 	}
 	res := &Result{Ratio: math.NaN(), S: ones, Loss: math.Inf(1)}
-	if res.RTN, err = j.loss(ones, poll); err != nil {
+	if res.RTN, err = j.loss(ones, math.Inf(1), poll); err != nil {
 		return nil, err
 	}
 	wMean := WeightMean(p.Layers, p.Group)
-	for i := 0; i < Ratios; i++ {
+	for _, i := range order() {
 		r := float64(i) / Ratios
 		s := Candidate(p.AbsMean, wMean, r, p.Duo)
-		loss, err := j.loss(s, poll)
+		loss, err := j.loss(s, res.Loss, poll)
 		if err != nil {
 			return nil, err
 		}
-		res.Losses = append(res.Losses, loss)
-		if loss < res.Loss { // false for NaN
+		res.Losses[i] = loss
+		if loss < res.Loss || loss == res.Loss && r < res.Ratio && !math.IsInf(loss, 1) { // false for NaN
 			res.Ratio, res.S, res.Loss = r, s, loss
 		}
 	}
@@ -69,6 +70,15 @@ func Scale(ops kernels.Ops, p Problem, poll func() error) (*Result, error) {
 		res.Loss = res.RTN
 	}
 	return res, nil
+}
+
+// order tries the middle of the grid first: the best ratio is mostly there, and a good loss early lets the others stop early.
+func order() []int {
+	out := make([]int, 0, Ratios)
+	for d := 0; d < Ratios/2; d++ {
+		out = append(out, Ratios/2+d, Ratios/2-1-d)
+	}
+	return out
 }
 
 // WeightMean is the mean over all rows of |w| relative to the largest |w| of its group.
@@ -172,7 +182,7 @@ func (j *judge) close() {
 // pollWork is how many operations may pass between two looks at the caller: well below a second on one core.
 const pollWork = 1e10
 
-func (j *judge) loss(s []float32, poll func() error) (float64, error) {
+func (j *judge) loss(s []float32, limit float64, poll func() error) (float64, error) {
 	if err := poll(); err != nil {
 		return 0, err
 	}
@@ -182,7 +192,7 @@ func (j *judge) loss(s []float32, poll func() error) (float64, error) {
 		}
 	}
 	if j.p.Loss != nil {
-		return j.p.Loss(j.layers)
+		return j.p.Loss(j.layers, limit)
 	}
 	d := j.layers[0]
 	var sum float64

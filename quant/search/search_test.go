@@ -59,7 +59,7 @@ func example(t *testing.T, duo, withGram bool) Problem {
 	if err := ops.Gemm(x, w, want, 1, true, false); err != nil {
 		t.Fatal(err)
 	}
-	p.Loss = func(layers []kernels.Mat) (float64, error) {
+	p.Loss = func(layers []kernels.Mat, _ float64) (float64, error) {
 		got := kernels.NewMat(make([]float32, 32), 8, 4)
 		if err := ops.Gemm(x, layers[0], got, 1, true, false); err != nil {
 			return 0, err
@@ -133,7 +133,7 @@ func TestCandidateRepairsDeadAndWildChannels(t *testing.T) {
 
 func TestScaleWithoutAFiniteLossKeepsTheIdentity(t *testing.T) {
 	p := example(t, true, false)
-	p.Loss = func([]kernels.Mat) (float64, error) { return math.NaN(), nil }
+	p.Loss = func([]kernels.Mat, float64) (float64, error) { return math.NaN(), nil }
 	r, err := Scale(ref.Ops(), p, func() error { return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -150,9 +150,31 @@ func TestScaleWithoutAFiniteLossKeepsTheIdentity(t *testing.T) {
 
 func TestSmallestRatioWinsTies(t *testing.T) {
 	p := example(t, true, false)
-	p.Loss = func([]kernels.Mat) (float64, error) { return 1, nil }
+	p.Loss = func([]kernels.Mat, float64) (float64, error) { return 1, nil }
 	r, err := Scale(ref.Ops(), p, func() error { return nil })
 	if err != nil || r.Ratio != 0 {
 		t.Errorf("ratio %v, error %v; want 0", r.Ratio, err)
+	}
+}
+
+// TestStoppingEarlyChangesNothing: a loss that gives up above the limit leads to the same decision.
+func TestStoppingEarlyChangesNothing(t *testing.T) {
+	full := example(t, true, false)
+	want, err := Scale(ref.Ops(), full, func() error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	early, stopped := full, 0
+	early.Loss = func(layers []kernels.Mat, limit float64) (float64, error) {
+		loss, err := full.Loss(layers, math.Inf(1))
+		if loss > limit {
+			stopped++
+			loss = limit + (loss-limit)/8
+		}
+		return loss, err
+	}
+	got, err := Scale(ref.Ops(), early, func() error { return nil })
+	if err != nil || got.Ratio != want.Ratio || got.Loss != want.Loss || got.RTN != want.RTN || stopped == 0 {
+		t.Errorf("ratio %v, loss %v, %d stopped, %v; want %v, %v", got.Ratio, got.Loss, stopped, err, want.Ratio, want.Loss)
 	}
 }
