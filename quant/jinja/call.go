@@ -104,6 +104,9 @@ func (m *macro) invoke(r *run, a *callArgs) (Value, error) {
 	if err := r.alloc(64 + 16*len(act.slots)); err != nil {
 		return nil, err
 	}
+	if err := r.step(1 + len(d.params)*len(a.names)/16); err != nil {
+		return nil, err
+	}
 	used := make([]bool, len(a.names))
 	take := func(name string) Value {
 		for i, n := range a.names {

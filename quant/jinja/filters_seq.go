@@ -11,11 +11,18 @@ func generator(next func() (Value, bool, error)) *iterator {
 	return &iterator{name: "generator", next: next}
 }
 
-// lazy is a generator whose body, and so its errors, start at the first item.
-func lazy(start func() (*iterator, error)) *iterator {
+// lazy is a generator over v whose body, and so its errors, start at the first item.
+func lazy(v Value, start func() (*iterator, error)) *iterator {
+	depth := 0
+	if src, ok := v.(*iterator); ok {
+		depth = src.depth + 1
+	}
 	var it *iterator
-	return generator(func() (Value, bool, error) {
+	g := generator(func() (Value, bool, error) {
 		if it == nil {
+			if depth > maxValueDepth {
+				return nil, false, tooDeep()
+			}
 			var err error
 			if it, err = start(); err != nil {
 				return nil, false, err
@@ -23,6 +30,8 @@ func lazy(start func() (*iterator, error)) *iterator {
 		}
 		return it.next()
 	})
+	g.depth = depth
+	return g
 }
 
 func lengthFilter(r *run, v Value, a *callArgs) (Value, error) {
@@ -125,7 +134,7 @@ func itemsFilter(r *run, v Value, a *callArgs) (Value, error) {
 	if _, err := a.positional("items", 0, 0); err != nil {
 		return nil, err
 	}
-	return lazy(func() (*iterator, error) {
+	return lazy(v, func() (*iterator, error) {
 		switch x := v.(type) {
 		case *undefined:
 			return generator(emptyIterator), nil
@@ -159,6 +168,9 @@ func attrParts(attr Value) []Value {
 // getter returns what reads an attribute path; def replaces what is undefined, unless it is nil.
 func (r *run) getter(attr Value, fold bool, def Value) func(Value) (Value, error) {
 	parts := attrParts(attr)
+	if s, ok := asString(attr); ok {
+		r.steps -= len(s) / 16 // the next step notices
+	}
 	return func(v Value) (Value, error) {
 		var err error
 		for _, p := range parts {
@@ -186,7 +198,7 @@ func (r *run) foldCase(v Value) (Value, error) {
 
 // each maps a generator over v; f says whether to keep the item it returns.
 func (r *run) each(v Value, f func(Value) (Value, bool, error)) *iterator {
-	return lazy(func() (*iterator, error) {
+	return lazy(v, func() (*iterator, error) {
 		it, err := iterate(v)
 		if err != nil {
 			return nil, err
@@ -255,7 +267,7 @@ func selectFilter(r *run, v Value, a *callArgs, want, byAttr bool) (Value, error
 	if !truth(v) {
 		return generator(emptyIterator), nil
 	}
-	return lazy(func() (*iterator, error) {
+	return lazy(v, func() (*iterator, error) {
 		rest := a.pos
 		read := func(x Value) (Value, error) { return x, nil }
 		if byAttr {
@@ -380,10 +392,14 @@ func sortFilter(r *run, v Value, a *callArgs) (Value, error) {
 			attrs = append(attrs, part)
 		}
 	}
+	getters := make([]func(Value) (Value, error), len(attrs))
+	for i, attr := range attrs {
+		getters[i] = r.getter(attr, fold, nil)
+	}
 	items, keys, err := r.keyed(v, func(x Value) (Value, error) {
 		t := &Tuple{}
-		for _, attr := range attrs {
-			k, err := r.getter(attr, fold, nil)(x)
+		for _, get := range getters {
+			k, err := get(x)
 			if err != nil {
 				return nil, err
 			}
@@ -551,7 +567,7 @@ func batchFilter(r *run, v Value, a *callArgs) (Value, error) {
 		return nil, err
 	}
 	fill := or(args[1], nil)
-	return lazy(func() (*iterator, error) {
+	return lazy(v, func() (*iterator, error) {
 		items, err := r.collect(v)
 		if err != nil {
 			return nil, err
@@ -594,7 +610,7 @@ func sliceFilter(r *run, v Value, a *callArgs) (Value, error) {
 		return nil, err
 	}
 	fill := or(args[1], nil)
-	return lazy(func() (*iterator, error) {
+	return lazy(v, func() (*iterator, error) {
 		items, err := r.collect(v)
 		if err != nil {
 			return nil, err

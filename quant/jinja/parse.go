@@ -13,6 +13,9 @@ type parser struct {
 // maxNesting bounds how deep statements, brackets and signs nest in a template; it keeps recursion off hostile ones.
 const maxNesting = 150
 
+// maxArguments bounds the parameters of a macro and the arguments of a call.
+const maxArguments = 1000
+
 func parse(source string) ([]stmt, error) {
 	toks, err := lex(source)
 	if err != nil {
@@ -164,13 +167,19 @@ func (p *parser) statements(ends string) ([]stmt, error) {
 	}
 }
 
+// hasWord reports whether word is one of a list's words, which single spaces part.
 func hasWord(list, word string) bool {
-	for _, w := range strings.Fields(list) {
-		if w == word {
+	for rest := list; ; {
+		i := strings.Index(rest, word)
+		if i < 0 || word == "" {
+			return false
+		}
+		end := i + len(word)
+		if (i == 0 || rest[i-1] == ' ') && (end == len(rest) || rest[end] == ' ') {
 			return true
 		}
+		rest = rest[end:]
 	}
-	return false
 }
 
 // block parses the end of the current tag and a body up to one of ends; with drop the end tag's name is consumed.
@@ -311,6 +320,9 @@ func (p *parser) signature(d *macroDef) error {
 		name, err := p.targetName()
 		if err != nil {
 			return err
+		}
+		if len(d.params) >= maxArguments {
+			return &Error{Kind: Limit, Line: t.line, Msg: "too many parameters"}
 		}
 		for _, q := range d.params {
 			if q.name == name {

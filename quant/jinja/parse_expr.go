@@ -410,6 +410,9 @@ func (p *parser) arguments() (a argList, err error) {
 		return a, p.errorf(line, "invalid syntax for function call expression")
 	}
 	for first := true; !p.isOp(")"); first = false {
+		if len(a.pos)+len(a.names) > maxArguments {
+			return a, &Error{Kind: Limit, Line: line, Msg: "too many arguments"}
+		}
 		if !first {
 			if err := p.expectOp(","); err != nil {
 				return a, err

@@ -9,7 +9,7 @@ type frame struct {
 	soft bool // inside an if: unknown filters fail only when reached
 }
 
-type resolver struct{ depth int }
+type resolver struct{}
 
 // maxTree bounds the depth of the tree: long chains of + or | nest without brackets.
 const maxTree = 400
@@ -17,17 +17,23 @@ const maxTree = 400
 func resolveTemplate(body []stmt) (*function, scopeInfo, error) {
 	syms := newSymbols(nil)
 	r := &resolver{}
-	if err := r.measure(body, 0); err != nil {
+	if err := measure(body); err != nil {
 		return nil, scopeInfo{}, err
 	}
+	budget := maxCopies
+	syms.budget = &budget
 	syms.visit(body)
 	fr := frame{syms: syms, fn: newFunction(nil, 0)}
 	info := fr.info()
-	return fr.fn, info, r.body(body, fr)
+	err := r.body(body, fr)
+	if budget < 0 {
+		err = &Error{Kind: Limit, Line: 1, Msg: "too many names in too many branches"}
+	}
+	return fr.fn, info, err
 }
 
 // measure checks the depth of every expression before anything else recurses into it.
-func (r *resolver) measure(body []stmt, depth int) error {
+func measure(body []stmt) error {
 	for _, st := range body {
 		var exprs []expr
 		var bodies [][]stmt
@@ -61,7 +67,7 @@ func (r *resolver) measure(body []stmt, depth int) error {
 			}
 		}
 		for _, b := range bodies {
-			if err := r.measure(b, depth+1); err != nil {
+			if err := measure(b); err != nil {
 				return err
 			}
 		}

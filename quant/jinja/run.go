@@ -18,7 +18,6 @@ type run struct {
 	out      *strings.Builder
 	root     *strings.Builder // out of the template itself, whose length is bounded
 	line     int
-	evals    int // depth of the Go stack in evaluations
 }
 
 // activation holds the variables of one function call.

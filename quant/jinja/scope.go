@@ -57,23 +57,30 @@ type symbols struct {
 	loads  map[ident]load
 	order  []ident // keys of loads as first seen, so that the result never depends on a map's order
 	stores map[string]bool
+	budget *int // entries that ifs may still copy; see maxCopies
 }
+
+// maxCopies bounds what the branches of ifs copy, which grows with ifs times names.
+const maxCopies = 2_000_000
 
 func newSymbols(parent *symbols) *symbols {
 	s := &symbols{parent: parent, refs: map[string]ident{}, loads: map[ident]load{}, stores: map[string]bool{}}
 	if parent != nil {
 		s.level = parent.level + 1
+		s.budget = parent.budget
 	}
 	return s
 }
 
 func (s *symbols) copy() *symbols {
 	c := newSymbols(s.parent)
+	c.level, c.budget = s.level, s.budget
 	c.update(s)
 	return c
 }
 
 func (s *symbols) update(o *symbols) {
+	*s.budget -= len(o.refs) + len(o.loads) + len(o.stores)
 	for name, id := range o.refs {
 		s.refs[name] = id
 	}
@@ -291,6 +298,9 @@ func (s *symbols) visit(body []stmt) {
 }
 
 func (s *symbols) visitIf(n *ifStmt) {
+	if *s.budget < 0 {
+		return // resolveTemplate reports it
+	}
 	s.loadAll(n.tests[0])
 	first, elifs, last := s.copy(), s.copy(), s.copy()
 	first.visit(n.bodies[0])

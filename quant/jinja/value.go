@@ -49,8 +49,9 @@ type (
 
 	// iterator is a Python generator: lazy, and empty after one pass.
 	iterator struct {
-		next func() (Value, bool, error)
-		name string
+		next  func() (Value, bool, error)
+		name  string
+		depth int // how many generators feed this one
 	}
 
 	namespace struct{ attrs *Object }
