@@ -52,7 +52,7 @@ bench: build ## speed of the float GEMM and of the linears, in shares of the mac
 	@build/awq bench gemm && build/awq bench linear
 
 abi: build ## rewrites the golden file of the ABI from header and library
-	@$(TOOLS) --python python capi/abi/abi.py --rewrite
+	@$(TOOLS) --python python capi/abi/generate.py --write
 
 gen: build ## rewrites every generated file
 	@$(TOOLS) --need '$(NUMPY)' python .ci/gen.py
