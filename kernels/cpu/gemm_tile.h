@@ -6,7 +6,7 @@ namespace {
 
 enum {
   DEPTH = 256,                 /* k block: a tile of b stays in L1 */
-  ROWS = 96,                   /* rows a task at most: its part of a stays in L2 */
+  ROWS = 192,                  /* rows a task at most: its part of a stays in L2 */
   COLUMNS = 512,               /* columns a task at most */
   ROW_SPAN = 4080,             /* rows and columns packed at once: bounds the scratch */
   COLUMN_SPAN = 4096,
@@ -66,6 +66,11 @@ struct gemm_step {
 
   template <int MR> AWQ_INLINE void run() const {
     V sum[MR][GEMM_NV];
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; r++) { /* c comes from memory while the products run */
+      __builtin_prefetch(c + r * ldc, 1, 3);
+      __builtin_prefetch(c + r * ldc + NR - 1, 1, 3);
+    }
     micro<MR, GEMM_NV>(depth, a, b, sum);
 #pragma GCC unroll 16
     for (int r = 0; r < MR; r++)

@@ -6,16 +6,18 @@
 
 namespace {
 
-/* Twelve (six on two-register lanes) independent chains: enough to hide the latency, few enough to stay in registers. */
+/* Independent chains: enough to hide the latency, few enough to stay in registers. */
 enum { CHAINS = GEMM_MR };
 
 }  // namespace
 
 /* `turns` rounds of CHAINS multiply-adds of 16 lanes; returns FLOP done. */
 extern "C" double AWQ_JOIN(awq_roof_fma_, AWQ_ISA)(int64_t turns, float *sink) {
-  V sum[CHAINS], x = vset(1.0f), y = vset(sink[0]);
+  float start[CHAINS * 16];
+  for (int i = 0; i < CHAINS * 16; i++) start[i] = sink[0] * (float)i; /* all lanes differ, or the compiler computes one for two */
+  V sum[CHAINS], x = vset(sink[1]), y = vset(sink[0]);
 #pragma GCC unroll 16
-  for (int i = 0; i < CHAINS; i++) sum[i] = vset((float)i);
+  for (int i = 0; i < CHAINS; i++) sum[i] = vload(start + 16 * i);
   for (int64_t t = 0; t < turns; t++) {
 #pragma GCC unroll 16
     for (int i = 0; i < CHAINS; i++) sum[i] = vfma(x, y, sum[i]);
