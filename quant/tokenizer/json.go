@@ -426,7 +426,7 @@ func (o object) num(key string, def int) (int, error) {
 	return def, nil
 }
 
-// kind returns the field "type" that names a component.
+// typeName returns the field "type" that names a component.
 func (o object) typeName() (string, error) {
 	v := o.get("type")
 	if v.isNull() {

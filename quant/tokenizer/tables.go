@@ -104,7 +104,6 @@ type runeRange struct{ lo, hi rune }
 
 // runeSet is a bitmap over all code points, in pages of which equal ones are shared.
 type runeSet struct {
-	ascii [2]uint64
 	index [(utf8.MaxRune + 1) >> 8]uint16
 	pages [][4]uint64
 }
@@ -136,7 +135,6 @@ func newRuneSet(ranges []runeRange) *runeSet {
 		}
 		s.index[p] = i
 	}
-	s.ascii = [2]uint64(s.pages[s.index[0]][:2])
 	return s
 }
 
@@ -144,5 +142,3 @@ func newRuneSet(ranges []runeRange) *runeSet {
 func (s *runeSet) has(r rune) bool {
 	return s.pages[s.index[r>>8]][r>>6&3]>>(r&63)&1 != 0
 }
-
-func (s *runeSet) hasASCII(c byte) bool { return s.ascii[c>>6]>>(c&63)&1 != 0 }
