@@ -40,13 +40,15 @@ static int compute(void) {
 }
 
 static void *with_own_stack(void *arg) {
-  stack_t mine = {.ss_sp = malloc(65536), .ss_size = 65536}, now;
+  stack_t mine = {.ss_sp = malloc(65536), .ss_size = 65536}, now, before;
   char bytes[512];
   int *ok = arg;
-  sigaltstack(&mine, NULL);
+  sigaltstack(&mine, &before);
   *ok = !compute() && !read_tensor(checkpoint, "model.norm.weight", bytes, sizeof bytes);
   sigaltstack(NULL, &now);
   *ok = *ok && now.ss_sp == mine.ss_sp && now.ss_size == mine.ss_size;
+  sigaltstack(&before, NULL);
+  free(mine.ss_sp);
   return NULL;
 }
 

@@ -5,8 +5,9 @@ import os
 import threading
 import weakref
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Type
+from typing import Any, Callable, Iterator, List, Optional, Type
 
 from . import _abi
 from ._errors import check
@@ -15,7 +16,8 @@ from ._library import library
 LogFn = Callable[[str, str], Any]
 
 
-class Device(NamedTuple):
+@dataclass(frozen=True)
+class Device:
     name: str  # "cpu/avx2"
     description: str  # one line; says why it is not available
     device_type: int  # DLDeviceType: 1 is the CPU
@@ -132,4 +134,4 @@ def devices() -> List[Device]:
 
 def version() -> str:
     """Version of the loaded library, "0.1.0"."""
-    return library().awq_version_string().decode()
+    return str(library().awq_version_string().decode())

@@ -1,6 +1,6 @@
 """Statuses of the library as exceptions. Each is an AwqError and, where Python has one, also the builtin that people catch."""
 
-from typing import Dict, Type
+from typing import Dict, Tuple, Type
 
 from . import _abi
 
@@ -18,7 +18,7 @@ class AwqError(Exception):
     def status_name(self) -> str:
         return _abi.STATUS_NAMES.get(self.status, f"status {self.status}")
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> Tuple[Type["AwqError"], Tuple[str, int]]:
         return type(self), (str(self), self.status)
 
 

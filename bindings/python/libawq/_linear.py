@@ -11,26 +11,34 @@ from ._context import Context, default_context
 from ._errors import InvalidArgument, check, error
 from ._jobs import Path, choice, encode_path, int32
 from ._library import library
-from ._tensor import View, compact, empty_like, is_buffer, make, numpy_dtype, view
+from ._tensor import View, empty_like, is_buffer, make, numpy_dtype, view
 
 _COMPUTE = {"exact": _abi.AWQ_COMPUTE_EXACT, "int8": _abi.AWQ_COMPUTE_INT8}
 _LAYOUTS = {"gemm": _abi.AWQ_LAYOUT_GEMM}
 _PLANS = 64  # call shapes that are remembered
+_address, _byte = ctypes.addressof, ctypes.c_char.from_buffer
+
+
+def _described(x: Any) -> Any:
+    """A DLTensor of a numpy array without its address; None if the array has to be made compact before the library can read it."""
+    size = x.itemsize
+    pair = numpy_dtype(x.dtype)
+    if x.flags.c_contiguous:  # numpy's strides of dimensions of size 1 may be anything
+        return make(0, pair, x.shape)
+    if x.ndim == 2 and x.strides[1] == size and x.strides[0] >= x.shape[1] * size and x.strides[0] % size == 0:
+        return make(0, pair, x.shape, [s // size for s in x.strides])
+    return None
 
 
 class _Plan:
     """The two DLTensors of one call shape; a call only fills in the addresses."""
 
-    __slots__ = ("x", "y", "px", "py", "shape")
+    __slots__ = ("x", "y", "px", "py", "shape", "x_buffer", "y_buffer")
 
-    def __init__(self, dtype: Any, shape: Tuple[int, ...], strides: Tuple[int, ...], n: int) -> None:
-        pair, size = numpy_dtype(dtype), dtype.itemsize
-        if any(s % size for s in strides):
-            raise ValueError("array whose strides are no multiple of the element size")
-        self.shape = shape[:-1] + (n,)
-        self.x = make(0, pair, shape, [s // size for s in strides])
-        self.y = make(0, pair, self.shape)
-        self.px, self.py = ctypes.addressof(self.x), ctypes.addressof(self.y)
+    def __init__(self, x: Any, y: Any, shape: Tuple[int, ...]) -> None:
+        self.x, self.y, self.shape = x, y, shape
+        self.px, self.py = ctypes.addressof(x), ctypes.addressof(y)
+        self.x_buffer = self.y_buffer = True  # whether the quick way to an address works for arrays of this kind
 
 
 class Linear:
@@ -118,33 +126,47 @@ class Linear:
         if handle is None:
             raise ValueError("the linear is closed")
         numpy = sys.modules.get("numpy")
-        if out is None and numpy is not None and type(x) is numpy.ndarray:
-            key = (x.shape, x.strides, x.dtype)
-            plan = self._plans.pop(key, None)  # taken out while in use: another thread makes its own
+        if numpy is None or type(x) is not numpy.ndarray or (out is not None and type(out) is not numpy.ndarray):
+            return self._general(handle, x, out)
+        key = (x.shape, x.strides, x.dtype) if out is None else (x.shape, x.strides, x.dtype, out.shape, out.strides, out.dtype)
+        plan = self._plans.pop(key, None)  # taken out while in use: another thread makes its own
+        if plan is None:
+            plan = self._plan(x, out)
             if plan is None:
-                plan = self._plan(numpy, x)
-                if plan is None:
-                    return self(numpy.ascontiguousarray(x))
+                return self._general(handle, numpy.ascontiguousarray(x), out)
+        if out is None:
             y = numpy.empty(plan.shape, x.dtype)
+        elif not out.flags.writeable:
+            raise InvalidArgument("out is read-only", _abi.AWQ_ERR_INVALID_ARGUMENT)
+        else:
+            y = out
+        # x.ctypes.data is right for each array, and four times as slow as asking the buffer that most arrays are
+        if plan.x_buffer:
+            try:
+                plan.x.data = _address(_byte(x))
+            except (TypeError, ValueError):
+                plan.x_buffer = False
+        if not plan.x_buffer:
             plan.x.data = x.ctypes.data
+        if plan.y_buffer:
+            try:
+                plan.y.data = _address(_byte(y))
+            except (TypeError, ValueError):
+                plan.y_buffer = False
+        if not plan.y_buffer:
             plan.y.data = y.ctypes.data
-            status = self._forward(handle, plan.px, plan.py, None)
-            if status:
-                raise error(status)
-            if len(self._plans) < _PLANS:
-                self._plans[key] = plan
-            return y
-        return self._general(handle, x, out)
+        status = self._forward(handle, plan.px, plan.py, None)
+        if status:
+            raise error(status)
+        if len(self._plans) < _PLANS:
+            self._plans[key] = plan
+        return y
 
-    def _plan(self, numpy: Any, x: Any) -> Optional[_Plan]:
-        """None: x has to be made compact first, since its rows do not lie as the library reads them."""
-        size = x.itemsize
-        if x.ndim == 0 or x.size == 0:
-            return _Plan(x.dtype, x.shape, tuple(s * size for s in compact(x.shape)), self.n)
-        if x.flags.c_contiguous:  # numpy's strides of dimensions of size 1 may be anything
-            return _Plan(x.dtype, x.shape, tuple(s * size for s in compact(x.shape)), self.n)
-        rows_apart = x.ndim == 2 and x.strides[1] == size and x.strides[0] >= x.shape[1] * size
-        return _Plan(x.dtype, x.shape, x.strides, self.n) if rows_apart else None
+    def _plan(self, x: Any, out: Any) -> Optional[_Plan]:
+        shape = x.shape[:-1] + (self.n,)
+        tx = _described(x)
+        ty = make(0, numpy_dtype(x.dtype), shape) if out is None else _described(out)
+        return None if tx is None or ty is None else _Plan(tx, ty, shape)
 
     def _general(self, handle: int, x: Any, out: Any) -> Any:
         vx = view(x)

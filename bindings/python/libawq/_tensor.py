@@ -102,7 +102,8 @@ def make(pointer: int, dtype: Pair, shape: Sequence[int], strides: Optional[Sequ
 
 
 def compact(shape: Sequence[int]) -> List[int]:
-    out, step = [], 1
+    out: List[int] = []
+    step = 1
     for d in reversed(shape):
         out.insert(0, step)
         step *= d
@@ -136,7 +137,8 @@ def _from_dlpack(x: Any) -> View:
     except TypeError:  # a producer from before DLPack 1.0
         capsule = x.__dlpack__()
     if _capsule_valid(capsule, _VERSIONED):
-        name, used, kind = _VERSIONED, _VERSIONED_USED, DLManagedTensorVersioned
+        name, used = _VERSIONED, _VERSIONED_USED
+        kind: Any = DLManagedTensorVersioned
     elif _capsule_valid(capsule, _TENSOR):
         name, used, kind = _TENSOR, _TENSOR_USED, DLManagedTensor
     else:
@@ -216,16 +218,18 @@ def view(x: Any) -> View:
 _exported: Dict[int, Any] = {}
 
 
-@DELETER
-def _delete(address: int) -> None:
+def _forget(address: int) -> None:
     _exported.pop(address, None)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-def _destroy_capsule(capsule: int) -> None:
+def _forget_capsule(capsule: int) -> None:
     for name in (_TENSOR, _VERSIONED):  # a used capsule has another name, and its consumer calls the deleter
         if _dying_valid(capsule, name):
             _exported.pop(_dying_get(capsule, name), None)
+
+
+_delete = DELETER(_forget)
+_destroy_capsule = DELETER(_forget_capsule)
 
 
 class Tensor:
@@ -307,12 +311,12 @@ def empty_like(x: Any, dtype: Pair, shape: Sequence[int]) -> Any:
         out = Tensor(name, shape)
         if isinstance(x, Tensor):
             return out
-        take = x.__array_namespace__() if hasattr(x, "__array_namespace__") else module
+        take: Any = x.__array_namespace__() if hasattr(x, "__array_namespace__") else module
         return take.from_dlpack(out) if hasattr(take, "from_dlpack") else out
     if isinstance(x, array):
         return array(x.typecode, bytes(math.prod(shape) * x.itemsize))
     m = memoryview(x)
-    raw = memoryview(bytearray(math.prod(shape) * m.itemsize))
+    raw: Any = memoryview(bytearray(math.prod(shape) * m.itemsize))
     if not raw.nbytes:
         return raw.cast(m.format)
     try:
