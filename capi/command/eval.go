@@ -91,7 +91,7 @@ func (a *app) eval() *cobra.Command {
 	v.Int64Var(&cfg.Tokens, "tokens", 0, "use at most that many tokens (0: all)")
 	v.StringVar(&cfg.Against, "against", "", "folder of the model to compare with")
 	v.StringVar(&prompt, "prompt", "", "continue this text")
-	v.BoolVar(&chat, "chat", false, "apply the model's chat template to `messages` and to the prompt")
+	v.BoolVar(&chat, "chat", false, "apply the model's chat template to messages and to the prompt")
 	v.IntVar(&maxNew, "max-new-tokens", 64, "tokens to add to the prompt")
 	return c
 }

@@ -30,7 +30,7 @@ func (f *quantFlags) add(c *cobra.Command) {
 	v.StringVar(&f.cfg.Layout, "layout", f.cfg.Layout, "layout of the files: gemm (AutoAWQ's)")
 	v.StringVar(&f.calib, "calib", "", "calibration text: .txt, .jsonl, .json, .parquet, or - for standard input (default: a built-in text)")
 	v.StringVar(&f.column, "text-column", "text", "name of the text in .jsonl and .parquet")
-	v.BoolVar(&f.chat, "chat", false, "apply the model's chat template to `messages`")
+	v.BoolVar(&f.chat, "chat", false, "apply the model's chat template to messages")
 	v.IntVar(&f.cfg.Samples, "samples", f.cfg.Samples, "calibration windows at most")
 	v.IntVar(&f.cfg.SeqLen, "seq-len", f.cfg.SeqLen, "tokens a calibration window")
 	v.StringArrayVar(&f.cfg.Exclude, "exclude", nil, "keep linears in float: parts of a module's name, or a pattern with * (repeatable); lm_head always is")
