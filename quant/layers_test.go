@@ -45,7 +45,8 @@ func layers() []layer {
 		{"quant/family", nil, nil},
 		{"quant/tokenizer/...", []string{"quant/tokenizer/..."}, []string{"golang.org/x/text"}},
 		{"quant/jinja/...", []string{"quant/jinja/..."}, nil},
-		{"quant/corpus", nil, nil},
+		{"quant/corpus/parquet", nil, []string{"github.com/klauspost/compress"}},
+		{"quant/corpus", []string{"quant/corpus/parquet"}, nil},
 		{"kernels/conformance", []string{"kernels", "kernels/ref"}, nil},
 		{"kernels/native", []string{"kernels", "kernels/ref"}, // ref fills the slots that a back end leaves empty
 			[]string{"github.com/ebitengine/purego"}},

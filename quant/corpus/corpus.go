@@ -86,7 +86,7 @@ func Open(path string, opt Options) (Source, error) {
 		case ".json":
 			src = newValues(path, bufio.NewReaderSize(f, 1<<16), f, opt.Column)
 		case ".parquet":
-			src, err = newTable(path, f, info.Size(), opt.Column)
+			src, err = newTable(path, f, f, info.Size(), opt.Column)
 		}
 	}
 	if err != nil {
