@@ -53,8 +53,8 @@ func Evaluate(ctx context.Context, ops kernels.Ops, dir string, cfg EvalConfig, 
 	if p := models[len(models)-1]; p.Config.Vocab != q.Config.Vocab {
 		return nil, fmt.Errorf("%w: %s has %d tokens, %s has %d: no divergence between them", ErrInvalid, q.Dir, q.Config.Vocab, p.Dir, p.Config.Vocab)
 	}
-	r := &reader{dir: dir, vocab: q.Config.Vocab}
-	windows, err := r.evaluation(cfg.Text, cfg.Context, cfg.Tokens)
+	r := &reader{ctx: ctx, dir: dir, vocab: q.Config.Vocab}
+	windows, err := await(ctx, func() ([][]int32, error) { return r.evaluation(cfg.Text, cfg.Context, cfg.Tokens) })
 	if err != nil {
 		return nil, err
 	}

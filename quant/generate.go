@@ -21,7 +21,7 @@ func Generate(ctx context.Context, ops kernels.Ops, dir, prompt string, chat boo
 		return "", err
 	}
 	defer m.Close()
-	r := &reader{dir: dir, vocab: m.Config.Vocab}
+	r := &reader{ctx: ctx, dir: dir, vocab: m.Config.Vocab}
 	if chat {
 		messages, err := json.Marshal([]map[string]string{{"role": "user", "content": prompt}})
 		if err != nil {
@@ -38,7 +38,7 @@ func Generate(ctx context.Context, ops kernels.Ops, dir, prompt string, chat boo
 	if len(ids) == 0 || len(ids)+maxNew > m.Config.MaxPositions {
 		return "", fmt.Errorf("%w: prompt of %d tokens and %d new ones; the model has %d positions", ErrInvalid, len(ids), maxNew, m.Config.MaxPositions)
 	}
-	s, err := newSession(ops, m, len(ids), maxNew)
+	s, err := newSession(ctx, ops, m, len(ids), maxNew)
 	if err != nil {
 		return "", err
 	}
@@ -99,6 +99,7 @@ func (m *Model) stops(id int32) bool {
 
 // session holds a whole model and its keys and values.
 type session struct {
+	ctx     context.Context
 	ops     kernels.Ops
 	side    *side
 	blocks  []*loadedBlock
@@ -108,9 +109,9 @@ type session struct {
 	logits  kernels.Mat
 }
 
-func newSession(ops kernels.Ops, m *Model, prompt, maxNew int) (*session, error) {
+func newSession(ctx context.Context, ops kernels.Ops, m *Model, prompt, maxNew int) (*session, error) {
 	c := m.Config
-	s := &session{ops: ops}
+	s := &session{ctx: ctx, ops: ops}
 	var err error
 	if s.side, err = openSide(ops, m, prompt, prompt+maxNew); err != nil {
 		return nil, err
@@ -130,6 +131,9 @@ func newSession(ops kernels.Ops, m *Model, prompt, maxNew int) (*session, error)
 	for i := 0; i < c.Layers && err == nil; i++ {
 		s.caches = append(s.caches, &graph.Cache{K: mat(prompt+maxNew, c.KVHeads*c.HeadDim), V: mat(prompt+maxNew, c.KVHeads*c.HeadDim)})
 		var b *loadedBlock
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err == nil {
 			if b, err = m.loadBlock(ops, i); err == nil {
 				s.blocks = append(s.blocks, b)
@@ -160,6 +164,9 @@ func (s *session) next(ids []int32) (int32, error) {
 		return 0, err
 	}
 	for i, b := range s.blocks {
+		if err := s.ctx.Err(); err != nil {
+			return 0, err
+		}
 		if err := s.side.runner.Forward(&b.Block, x, y, nil, s.caches[i]); err != nil {
 			return 0, fmt.Errorf("%s: %w", s.side.m.BlockName(i), err)
 		}

@@ -306,7 +306,7 @@ func TestGenerateMatchesAFreshForward(t *testing.T) {
 			}
 			defer model.Close()
 			ids := []int32{5, 9, 33, 2, 71, 14, 8, 8}
-			s, err := newSession(ref.Ops(), model, len(ids), 6)
+			s, err := newSession(context.Background(), ref.Ops(), model, len(ids), 6)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -317,7 +317,7 @@ func TestGenerateMatchesAFreshForward(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				fresh, err := newSession(ref.Ops(), model, len(ids), 1)
+				fresh, err := newSession(context.Background(), ref.Ops(), model, len(ids), 1)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -110,9 +110,12 @@ func (j *job) prepare(report Report) error {
 	if j.cfg.SeqLen > c.MaxPositions {
 		return fmt.Errorf("%w: windows of %d tokens exceed max_position_embeddings %d", ErrInvalid, j.cfg.SeqLen, c.MaxPositions)
 	}
-	r := &reader{dir: j.model.Dir, vocab: c.Vocab}
+	r := &reader{ctx: j.ctx, dir: j.model.Dir, vocab: c.Vocab}
 	var err error
-	if j.windows, err = r.calibration(j.cfg.Calib, j.cfg.Samples, j.cfg.SeqLen, j.cfg.Seed); err != nil {
+	j.windows, err = await(j.ctx, func() ([][]int32, error) {
+		return r.calibration(j.cfg.Calib, j.cfg.Samples, j.cfg.SeqLen, j.cfg.Seed)
+	})
+	if err != nil {
 		return err
 	}
 	j.meter = newMeter(report, float64(c.Layers)+0.2)

@@ -1,6 +1,7 @@
 package quant
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Text struct {
 
 // reader tokenises samples for one model; the tokenizer is loaded at the first text.
 type reader struct {
+	ctx   context.Context
 	dir   string
 	vocab int
 	tok   *tokenizer.Tokenizer
@@ -120,6 +122,9 @@ func (r *reader) each(t Text, fn func(corpus.Sample) (bool, error)) error {
 	}
 	defer src.Close()
 	for {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
 		s, err := src.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
