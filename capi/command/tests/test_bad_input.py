@@ -74,11 +74,13 @@ class BadFilesTest(ProgramTest):
         self.refuse(self.header(change), "model.safetensors", "model.norm.weight")
 
     def test_duplicate_names(self):
+        """Sound in everything else: each of the two has its own bytes."""
         content = tensors()
+        again = "model.layers.0.self_attn.q_proj.weight"
+        content["model.stand_in.weight"] = content[again]
         raw = safetensors(content)
         text = raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]].rstrip(b" ")
-        first = text[1 : text.index(b"}") + 1]
-        self.refuse(safetensors(content, b"{" + first + b"," + text[1:]), "model.safetensors", "model.embed_tokens.weight")
+        self.refuse(safetensors(content, text.replace(b"model.stand_in.weight", again.encode())), "model.safetensors", again, "twice")
 
     def test_header_that_is_no_json(self):
         self.refuse(safetensors(tensors(), b'{"a": nonsense'), "model.safetensors")
