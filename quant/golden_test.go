@@ -18,6 +18,7 @@ import (
 	"libawq/kernels"
 	"libawq/kernels/ref"
 	"libawq/quant/graph"
+	"libawq/quant/search"
 )
 
 const goldens = "graph/testdata"
@@ -271,7 +272,11 @@ func searchMatches(t *testing.T, ops kernels.Ops, dir string, g *golden) {
 				continue
 			}
 			found = true
-			r, err := j.scales(&b.Block, group, stats[group.Into[0]])
+			p := j.problem(&b.Block, group, stats[group.Into[0]])
+			if early := p.Loss; early != nil { // every loss in full, also where the search would stop early
+				p.Loss = func(layers []kernels.Mat, _ float64) (float64, error) { return early(layers, math.Inf(1)) }
+			}
+			r, err := search.Scale(ops, p, j.poll)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -120,7 +120,7 @@ func (a *app) benchLinear(ctx context.Context, ops kernels.Ops, s shape, d time.
 		q.Scales[i], q.Zeros[i] = kernels.ToF16(0.01+0.01*r.Float32()), uint8(r.Uint32()&15)
 	}
 	bytes := float64(len(q.Codes)) + 2.5*float64(len(q.Scales))
-	copies := int(256e6/bytes) + 1
+	copies := min(int(256e6/bytes)+1, 1024)
 	var weights []kernels.Weight
 	defer func() {
 		for _, w := range weights {
