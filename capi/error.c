@@ -62,9 +62,9 @@ uint32_t awq_version(void) { return AWQ_VERSION_MAJOR * 10000u + AWQ_VERSION_MIN
 const char *awq_version_string(void) { return TEXT(AWQ_VERSION_MAJOR) "." TEXT(AWQ_VERSION_MINOR) "." TEXT(AWQ_VERSION_PATCH); }
 
 const char *awq_status_name(awq_status status) {
-  static const char *const names[] = {"AWQ_OK", "AWQ_ERR_INVALID_ARGUMENT", "AWQ_ERR_UNSUPPORTED", "AWQ_ERR_NOT_FOUND",
-                                      "AWQ_ERR_CORRUPT", "AWQ_ERR_IO", "AWQ_ERR_OUT_OF_MEMORY", "AWQ_ERR_DEVICE",
-                                      "AWQ_ERR_CANCELLED", "AWQ_ERR_INTERNAL", "AWQ_ERR_FORKED"};
+  static const char *const names[] = {"AWQ_OK",        "AWQ_ERR_INVALID_ARGUMENT", "AWQ_ERR_UNSUPPORTED", "AWQ_ERR_NOT_FOUND", "AWQ_ERR_CORRUPT",
+                                      "AWQ_ERR_IO",    "AWQ_ERR_OUT_OF_MEMORY",    "AWQ_ERR_DEVICE",      "AWQ_ERR_CANCELLED", "AWQ_ERR_INTERNAL",
+                                      "AWQ_ERR_FORKED"};
   if (status < 0 || status >= (awq_status)(sizeof names / sizeof *names)) return "unknown status";
   return names[status];
 }

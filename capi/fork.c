@@ -31,6 +31,7 @@ int awqc_forked(void) { return atomic_load_explicit(&forked, memory_order_relaxe
 
 awq_status awqc_check_fork(void) {
   if (!awqc_forked()) return AWQ_OK;
-  return awqc_fail(AWQ_ERR_FORKED, "this process was created by fork() after the Go runtime started; use the 'spawn' or "
-                                   "'forkserver' start method, or load the library in the child");
+  return awqc_fail(AWQ_ERR_FORKED,
+                   "this process was created by fork() after the Go runtime started; use the 'spawn' or "
+                   "'forkserver' start method, or load the library in the child");
 }

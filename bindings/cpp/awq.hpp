@@ -130,8 +130,8 @@ class Context {
 // ---- whole folders --------------------------------------------------------------------------------------------------------------
 
 // Quantises the model folder `src` into the new folder `dst`. Returns the report, a JSON document.
-inline std::string quantize(Context &ctx, const std::string &src, const std::string &dst,
-                            awq_quant_config config = make<awq_quant_config>(), const Progress &progress = nullptr) {
+inline std::string quantize(Context &ctx, const std::string &src, const std::string &dst, awq_quant_config config = make<awq_quant_config>(),
+                            const Progress &progress = nullptr) {
   char *report = nullptr;
   detail::watched(config, progress, [&] { return awq_quantize(ctx.get(), src.c_str(), dst.c_str(), &config, &report); });
   return detail::take(report);
@@ -145,8 +145,7 @@ inline std::string plan(Context &ctx, const std::string &src, const awq_quant_co
 }
 
 // config.text is required.
-inline awq_eval_result evaluate(Context &ctx, const std::string &dir, awq_eval_config config,
-                                const Progress &progress = nullptr) {
+inline awq_eval_result evaluate(Context &ctx, const std::string &dir, awq_eval_config config, const Progress &progress = nullptr) {
   auto result = make<awq_eval_result>();
   detail::watched(config, progress, [&] { return awq_evaluate(ctx.get(), dir.c_str(), &config, &result); });
   return result;
@@ -190,9 +189,7 @@ class Checkpoint {
     for (std::size_t i = 0, n = size(); i < n; i++) out.push_back(tensor(i));
     return out;
   }
-  void read(const std::string &name, void *dst, std::size_t bytes) const {
-    check(awq_checkpoint_read(get(), name.c_str(), dst, bytes));
-  }
+  void read(const std::string &name, void *dst, std::size_t bytes) const { check(awq_checkpoint_read(get(), name.c_str(), dst, bytes)); }
   // A whole tensor as elements of T, which must have the size of the tensor's elements.
   template <class T>
   std::vector<T> read(const Tensor &t) const {
@@ -224,9 +221,7 @@ class Linear {
     return Linear(out);
   }
   // Takes over a handle.
-  explicit Linear(awq_linear *handle) : handle_(handle), properties_(make<awq_linear_properties>()) {
-    check(awq_linear_info(get(), &properties_));
-  }
+  explicit Linear(awq_linear *handle) : handle_(handle), properties_(make<awq_linear_properties>()) { check(awq_linear_info(get(), &properties_)); }
 
   const awq_linear *get() const noexcept { return handle_.get(); }
   const awq_linear_properties &properties() const noexcept { return properties_; }
@@ -246,8 +241,7 @@ class Linear {
   std::vector<float> operator()(const std::vector<float> &x) const {
     const std::size_t width = static_cast<std::size_t>(k());
     if (x.size() % width != 0)
-      throw Error(AWQ_ERR_INVALID_ARGUMENT,
-                  "x holds " + std::to_string(x.size()) + " numbers, which is no multiple of k=" + std::to_string(k()));
+      throw Error(AWQ_ERR_INVALID_ARGUMENT, "x holds " + std::to_string(x.size()) + " numbers, which is no multiple of k=" + std::to_string(k()));
     std::vector<float> y(x.size() / width * static_cast<std::size_t>(n()));
     forward(x.data(), y.data(), x.size() / width);
     return y;

@@ -48,8 +48,8 @@ static uint32_t crc32(const std::vector<float> &values) {
 }
 
 // The bias as doubles; zeros if the module has none.
-static std::vector<double> read_bias(const awq::Checkpoint &ckpt, const std::vector<awq::Checkpoint::Tensor> &tensors,
-                                     const std::string &name, std::size_t n) {
+static std::vector<double> read_bias(const awq::Checkpoint &ckpt, const std::vector<awq::Checkpoint::Tensor> &tensors, const std::string &name,
+                                     std::size_t n) {
   std::vector<double> out(n, 0.0);
   for (const auto &t : tensors) {
     if (t.name != name) continue;
@@ -92,8 +92,7 @@ static int run(const std::string &dir, const std::string &module, std::size_t m)
       const std::size_t o = 8 * c + order[i];
       for (std::size_t j = 0; j < k; j++) {
         const std::size_t g = j / group;
-        const int q = static_cast<int>(qweight[j * (n / 8) + c] >> 4 * i & 15),
-                  z = static_cast<int>(qzeros[g * (n / 8) + c] >> 4 * i & 15);
+        const int q = static_cast<int>(qweight[j * (n / 8) + c] >> 4 * i & 15), z = static_cast<int>(qzeros[g * (n / 8) + c] >> 4 * i & 15);
         w[j] = (q - z) * from_half(scales[g * n + o]);
       }
       for (std::size_t r = 0; r < m; r++) {
@@ -106,8 +105,7 @@ static int run(const std::string &dir, const std::string &module, std::size_t m)
       }
     }
   const double relative = norm > 0 ? std::sqrt(error / norm) : std::sqrt(error);
-  std::printf("linear %s n=%zu k=%zu crc32=%08x max_abs_err=%.2e rel_l2_err=%.2e\n", module.c_str(), n, k, crc32(y), max_abs,
-              relative);
+  std::printf("linear %s n=%zu k=%zu crc32=%08x max_abs_err=%.2e rel_l2_err=%.2e\n", module.c_str(), n, k, crc32(y), max_abs, relative);
   return relative <= 1e-5 ? 0 : 1;
 }
 

@@ -31,10 +31,8 @@ int main(int argc, char **argv) {
   awq_quant_config config = {.struct_size = sizeof config, .group_size = 32, .progress = report}; /* the rest: defaults */
   awq_status status = awq_context_create(NULL, &ctx);
   if (status == AWQ_OK) status = awq_quantize(ctx, argv[1], argv[2], &config, &json);
-  if (status == AWQ_OK)
-    printf("\n%s\n", json);
-  else
-    fprintf(stderr, "\n%s: %s\n", awq_status_name(status), awq_last_error_message());
+  if (status == AWQ_OK) printf("\n%s\n", json);
+  else fprintf(stderr, "\n%s: %s\n", awq_status_name(status), awq_last_error_message());
   awq_string_destroy(json);
   awq_context_destroy(ctx);
   return status == AWQ_OK ? 0 : status == AWQ_ERR_CANCELLED ? 130 : 1;

@@ -190,8 +190,7 @@ static int32_t until_stopped(void *user, const awq_progress *p) {
 
 static void *keep_quantizing(void *arg) {
   awq_context *ctx = NULL;
-  awq_quant_config c = {
-      .struct_size = sizeof c, .group_size = 32, .calib = text, .seq_len = 32, .overwrite = 1, .progress = until_stopped};
+  awq_quant_config c = {.struct_size = sizeof c, .group_size = 32, .calib = text, .seq_len = 32, .overwrite = 1, .progress = until_stopped};
   (void)arg;
   if (awq_context_create(NULL, &ctx)) return NULL;
   while (!stop) awq_quantize(ctx, plain, h.scratch, &c, NULL);

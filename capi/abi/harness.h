@@ -76,8 +76,8 @@ static inline void *sized(struct harness *h, size_t real, size_t struct_size, si
   return p;
 }
 
-static inline void set_tensor(DLTensor *t, void *data, int device, int32_t ndim, int code, int bits, int lanes, int64_t *shape,
-                              int64_t *strides, uint64_t offset) {
+static inline void set_tensor(DLTensor *t, void *data, int device, int32_t ndim, int code, int bits, int lanes, int64_t *shape, int64_t *strides,
+                              uint64_t offset) {
   t->data = data;
   t->device.device_type = (DLDeviceType)device;
   t->device.device_id = 0;
@@ -184,18 +184,14 @@ static inline void finish(struct harness *h, int ok) {
   if (!access(h->scratch, F_OK)) complain(h, "dst", "exists", "nothing written");
   for (size_t i = 0; i < h->text_count; i++) free(h->texts[i]);
   h->count = h->text_count = 0;
-  if (h->bad)
-    h->failed++;
-  else
-    h->passed++;
+  if (h->bad) h->failed++;
+  else h->passed++;
 }
 
 static inline void check(struct harness *h, const char *name, int ok) {
   if (!ok) printf("FAIL %s\n", name);
-  if (ok)
-    h->passed++;
-  else
-    h->failed++;
+  if (ok) h->passed++;
+  else h->failed++;
 }
 
 static inline int summary(const struct harness *h) {

@@ -27,8 +27,7 @@ static awq_status status_of(F &&f, const char *word) {
   return AWQ_OK;
 }
 
-static_assert(!std::is_copy_constructible<awq::Linear>::value && std::is_nothrow_move_constructible<awq::Context>::value,
-              "one owner");
+static_assert(!std::is_copy_constructible<awq::Linear>::value && std::is_nothrow_move_constructible<awq::Context>::value, "one owner");
 
 struct Mine {
   int value;
@@ -65,8 +64,7 @@ int main(int argc, char **argv) {
   for (const auto &t : tensors)
     if (t.name == name + ".scales") {
       const auto scales = ckpt.read<uint16_t>(t);
-      check("scales",
-            t.dtype == "F16" && t.shape == std::vector<int64_t>({2, 256}) && scales.size() == 512 && scales[0] == 0x2280);
+      check("scales", t.dtype == "F16" && t.shape == std::vector<int64_t>({2, 256}) && scales.size() == 512 && scales[0] == 0x2280);
     }
   check("inspect", ckpt.inspect().find("gemm") != std::string::npos);
   auto settings = awq::make<awq_quant_config>();
@@ -91,8 +89,8 @@ int main(int argc, char **argv) {
     awq::quantize(ctx, plain, out, config, [&](const awq_progress &) -> bool { throw Mine{++calls}; });
   } catch (const Mine &m) { carried = m.value == 1 && calls == 1; }
   check("an exception of the progress function comes out, once", carried);
-  check("false cancels", status_of([&] { awq::quantize(ctx, plain, out, config, [](const awq_progress &) { return false; }); },
-                                   "") == AWQ_ERR_CANCELLED);
+  check("false cancels",
+        status_of([&] { awq::quantize(ctx, plain, out, config, [](const awq_progress &) { return false; }); }, "") == AWQ_ERR_CANCELLED);
   double last = -1;
   bool rising = true;
   const auto report = awq::quantize(ctx, plain, out, config, [&](const awq_progress &p) {

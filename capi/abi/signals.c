@@ -81,8 +81,8 @@ int main(int argc, char **argv) {
   *(void **)&read_tensor = dlsym(library, "awq_checkpoint_read");
   awq_context *ctx = NULL;
   snprintf(path, sizeof path, "%s/model", argv[2]);
-  check("set-up", !create(NULL, &ctx) && !load(ctx, path, "model.layers.0.self_attn.o_proj", NULL, &linear) &&
-                      !open_checkpoint(ctx, path, &checkpoint));
+  check("set-up",
+        !create(NULL, &ctx) && !load(ctx, path, "model.layers.0.self_attn.o_proj", NULL, &linear) && !open_checkpoint(ctx, path, &checkpoint));
   if (failed) {
     printf("%d passed, %d failed\n", passed, failed);
     return 1;
@@ -92,8 +92,7 @@ int main(int argc, char **argv) {
   setitimer(ITIMER_PROF, &interval, NULL);
   time_t limit = time(NULL) + 10;
   int bad = 0;
-  while (ticks < 20 && time(NULL) < limit)
-    bad += compute() + (read_tensor(checkpoint, "model.norm.weight", bytes, sizeof bytes) != AWQ_OK);
+  while (ticks < 20 && time(NULL) < limit) bad += compute() + (read_tensor(checkpoint, "model.norm.weight", bytes, sizeof bytes) != AWQ_OK);
   memset(&interval, 0, sizeof interval);
   setitimer(ITIMER_PROF, &interval, NULL);
   check("SIGPROF ticks during calls", ticks >= 20 && !bad);

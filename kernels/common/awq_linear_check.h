@@ -30,9 +30,12 @@ static inline int32_t awq_check_dtype(DLDataType t, int32_t *dtype) {
 static inline int32_t awq_check_matrix(const DLTensor *t, const char *name, int64_t columns, awq_matrix_view *view, char *text, size_t size) {
   if (!t) return snprintf(text, size, "%s is NULL", name), AWQK_ERR_INVALID_ARGUMENT;
   if (t->device.device_type != kDLCPU)
-    return snprintf(text, size, "%s is on device type %d; this linear runs on the CPU (%d)", name, (int)t->device.device_type, (int)kDLCPU), AWQK_ERR_INVALID_ARGUMENT;
+    return snprintf(text, size, "%s is on device type %d; this linear runs on the CPU (%d)", name, (int)t->device.device_type, (int)kDLCPU),
+           AWQK_ERR_INVALID_ARGUMENT;
   if (!awq_check_dtype(t->dtype, &view->dtype))
-    return snprintf(text, size, "%s has dtype code %d, %d bits, %d lanes; want float32, float16 or bfloat16 with 1 lane", name, (int)t->dtype.code, (int)t->dtype.bits, (int)t->dtype.lanes), AWQK_ERR_INVALID_ARGUMENT;
+    return snprintf(text, size, "%s has dtype code %d, %d bits, %d lanes; want float32, float16 or bfloat16 with 1 lane", name, (int)t->dtype.code,
+                    (int)t->dtype.bits, (int)t->dtype.lanes),
+           AWQK_ERR_INVALID_ARGUMENT;
   if (t->ndim < 1 || t->ndim > 32) return snprintf(text, size, "%s has %d dimensions; want 1 to 32", name, (int)t->ndim), AWQK_ERR_INVALID_ARGUMENT;
   if (!t->shape) return snprintf(text, size, "%s has no shape", name), AWQK_ERR_INVALID_ARGUMENT;
   const int32_t last = t->ndim - 1;
@@ -41,7 +44,8 @@ static inline int32_t awq_check_matrix(const DLTensor *t, const char *name, int6
   view->size = t->dtype.bits / 8;
   view->rows = 1;
   for (int32_t i = 0; i < last; i++) {
-    if (t->shape[i] < 0) return snprintf(text, size, "%s has size %lld in dimension %d", name, (long long)t->shape[i], (int)i), AWQK_ERR_INVALID_ARGUMENT;
+    if (t->shape[i] < 0)
+      return snprintf(text, size, "%s has size %lld in dimension %d", name, (long long)t->shape[i], (int)i), AWQK_ERR_INVALID_ARGUMENT;
     if (t->shape[i] == 0) view->rows = 0;
   }
   view->stride = columns;
@@ -57,14 +61,16 @@ static inline int32_t awq_check_matrix(const DLTensor *t, const char *name, int6
     if (t->ndim == 2 && view->rows > 1) {
       view->stride = t->strides[0];
       if (view->stride < columns)
-        return snprintf(text, size, "%s has row stride %lld; want at least %lld", name, (long long)view->stride, (long long)columns), AWQK_ERR_INVALID_ARGUMENT;
+        return snprintf(text, size, "%s has row stride %lld; want at least %lld", name, (long long)view->stride, (long long)columns),
+               AWQK_ERR_INVALID_ARGUMENT;
     }
     int64_t step = columns;
     for (int32_t i = last - 1; i >= 0 && t->ndim > 2; i--) { /* no overflow: the product of the sizes before has none */
       if (t->shape[i] > 1 && t->strides[i] != step)
-        return snprintf(text, size, "%s has stride %lld in dimension %d; want %lld: more than two dimensions must be compact", name, (long long)t->strides[i], (int)i, (long long)step), AWQK_ERR_INVALID_ARGUMENT;
-      if (__builtin_mul_overflow(step, t->shape[i], &step))
-        return snprintf(text, size, "%s is larger than memory", name), AWQK_ERR_INVALID_ARGUMENT;
+        return snprintf(text, size, "%s has stride %lld in dimension %d; want %lld: more than two dimensions must be compact", name,
+                        (long long)t->strides[i], (int)i, (long long)step),
+               AWQK_ERR_INVALID_ARGUMENT;
+      if (__builtin_mul_overflow(step, t->shape[i], &step)) return snprintf(text, size, "%s is larger than memory", name), AWQK_ERR_INVALID_ARGUMENT;
     }
   }
   int64_t reach;
@@ -74,7 +80,8 @@ static inline int32_t awq_check_matrix(const DLTensor *t, const char *name, int6
   if (!t->data) return snprintf(text, size, "%s has no data for %lld rows", name, (long long)view->rows), AWQK_ERR_INVALID_ARGUMENT;
   uintptr_t at, end;
   if (__builtin_add_overflow((uintptr_t)t->data, t->byte_offset, &at) || __builtin_add_overflow(at, (uintptr_t)view->bytes, &end))
-    return snprintf(text, size, "%s reaches beyond the address space with byte offset %llu", name, (unsigned long long)t->byte_offset), AWQK_ERR_INVALID_ARGUMENT;
+    return snprintf(text, size, "%s reaches beyond the address space with byte offset %llu", name, (unsigned long long)t->byte_offset),
+           AWQK_ERR_INVALID_ARGUMENT;
   if (at % (uintptr_t)view->size)
     return snprintf(text, size, "%s is not aligned to its element of %d bytes", name, (int)view->size), AWQK_ERR_INVALID_ARGUMENT;
   view->data = (const char *)t->data + t->byte_offset;
@@ -92,8 +99,8 @@ static inline int awq_check_overlap(const awq_matrix_view *x, int64_t x_columns,
 }
 
 /* x [..., k], y [..., n]. On success `args` is complete, parts = 1; m = 0 needs no data. Statuses are those of awq.h. */
-static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, int64_t n, int64_t k, const awqk_weight *weight,
-                                       awqk_linear_args *args, char *text, size_t size) {
+static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, int64_t n, int64_t k, const awqk_weight *weight, awqk_linear_args *args,
+                                       char *text, size_t size) {
   awq_matrix_view in, out;
   int32_t status = awq_check_matrix(x, "x", k, &in, text, size);
   if (!status) status = awq_check_matrix(y, "y", n, &out, text, size);
@@ -102,7 +109,9 @@ static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, int
     return snprintf(text, size, "x has %d dimensions and y has %d; want the same", (int)x->ndim, (int)y->ndim), AWQK_ERR_INVALID_ARGUMENT;
   for (int32_t i = 0; i < x->ndim - 1; i++)
     if (x->shape[i] != y->shape[i])
-      return snprintf(text, size, "x has size %lld and y has size %lld in dimension %d; want the same", (long long)x->shape[i], (long long)y->shape[i], (int)i), AWQK_ERR_INVALID_ARGUMENT;
+      return snprintf(text, size, "x has size %lld and y has size %lld in dimension %d; want the same", (long long)x->shape[i],
+                      (long long)y->shape[i], (int)i),
+             AWQK_ERR_INVALID_ARGUMENT;
   if (in.rows && awq_check_overlap(&in, k, &out, n)) return snprintf(text, size, "y overlaps x"), AWQK_ERR_INVALID_ARGUMENT;
   args->w = weight;
   args->x = in.data;

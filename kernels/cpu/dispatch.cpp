@@ -13,13 +13,12 @@ extern "C" {
 
 namespace {
 
-
 enum {
 #define AWQ_TABLE(isa, score, needs) needs_##isa = (needs),
 #include "kernels.inc"
 };
 
-#define AWQ_TABLE(isa, points, needs)                                                                 \
+#define AWQ_TABLE(isa, points, needs)                                                                \
   int32_t score_##isa() { return (awq_cpu_features() & (needs)) == (uint32_t)(needs) ? points : 0; } \
   int32_t describe_##isa(int32_t index, char *text, size_t size) { return awqk_cpu_describe(#isa, index, text, size); }
 #include "kernels.inc"

@@ -93,8 +93,13 @@ void gemm_task(void *argument, int64_t chunk, int32_t) {
   const int64_t column0 = chunk % j->across * j->task_columns, column1 = least(column0 + j->task_columns, j->columns);
   for (int64_t column = column0; column < column1; column += NR)
     for (int64_t row = row0; row < row1; row += GEMM_MR) {
-      gemm_step step = {j->a + row * j->depth, j->b + column * j->depth,
-                        g->c + (j->row + row) * g->ldc + j->column + column, j->depth, g->ldc, column1 - column, g->alpha,
+      gemm_step step = {j->a + row * j->depth,
+                        j->b + column * j->depth,
+                        g->c + (j->row + row) * g->ldc + j->column + column,
+                        j->depth,
+                        g->ldc,
+                        column1 - column,
+                        g->alpha,
                         g->accumulate || !j->first};
       const int64_t rows = row1 - row;
       if (rows >= GEMM_MR) step.run<GEMM_MR>();

@@ -71,8 +71,7 @@ int32_t shape(const awqk_qweight *q, int32_t mode, awqk_weight *w) {
   w->splits = (q->group - 1) / AWQ_SEGMENT + 1;
   w->lines = ((q->group - 1) / w->splits + 8) / 8;
   int64_t bytes, total;
-  if (!times(q->k / q->group, w->splits, &w->segments) || !times(w->segments, w->lines * AWQ_LINE + AWQ_RECORD, &bytes) ||
-      bytes > INT64_MAX - 63)
+  if (!times(q->k / q->group, w->splits, &w->segments) || !times(w->segments, w->lines * AWQ_LINE + AWQ_RECORD, &bytes) || bytes > INT64_MAX - 63)
     return AWQK_ERR_INVALID_ARGUMENT;
   w->panel_bytes = (bytes + 63) / 64 * 64;
   if (!times(w->panels, w->panel_bytes, &total) || total > (int64_t)1 << 46) return AWQK_ERR_OUT_OF_MEMORY;

@@ -38,9 +38,7 @@ uint64_t now() {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-void futex(uint32_t *word, int operation, uint32_t value) {
-  syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, nullptr, nullptr, 0);
-}
+void futex(uint32_t *word, int operation, uint32_t value) { syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, nullptr, nullptr, 0); }
 
 /* fork detection: a handler for fork(), a page that any child sees as zero for what runs no handlers */
 uint32_t fork_count;
@@ -170,8 +168,7 @@ void start(awq_pool *p) {
 bool repair(awq_pool *p, uint32_t generation) {
   uint32_t born = load(&p->born);
   if (born == generation) return true;
-  if (born == UINT32_MAX || !__atomic_compare_exchange_n(&p->born, &born, UINT32_MAX, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-    return false;
+  if (born == UINT32_MAX || !__atomic_compare_exchange_n(&p->born, &born, UINT32_MAX, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return false;
   if (!p->sticky) store(&p->size, 1);
   p->started = -1;
   p->finished = 0;
@@ -218,8 +215,8 @@ int32_t awq_pool_threads(const awq_pool *p) { return load(&p->size); }
 
 void awq_pool_run(awq_pool *p, int64_t chunks, double nanoseconds, awq_chunk_fn fn, void *arg) {
   uint32_t idle = 0;
-  if (chunks < 2 || chunks >= (int64_t)kClosed || nanoseconds < kInline || !repair(p, awq_fork_generation()) ||
-      load(&p->size) < 2 || !__atomic_compare_exchange_n(&p->busy, &idle, 1u, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+  if (chunks < 2 || chunks >= (int64_t)kClosed || nanoseconds < kInline || !repair(p, awq_fork_generation()) || load(&p->size) < 2 ||
+      !__atomic_compare_exchange_n(&p->busy, &idle, 1u, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
     return alone(chunks, fn, arg);
   if (p->started < 0) start(p);
   const uint32_t sleepers = load(&p->sleepers, __ATOMIC_SEQ_CST);

@@ -39,9 +39,15 @@ template <class F> AWQ_INLINE float fold(V v, F f) {
   return t[0];
 }
 
-AWQ_INLINE float sum_of(V v) { return fold(v, [](float a, float b) { return a + b; }); }
-AWQ_INLINE float max_of(V v) { return fold(v, [](float a, float b) { return a > b ? a : b; }); }
-AWQ_INLINE float min_of(V v) { return fold(v, [](float a, float b) { return a < b ? a : b; }); }
+AWQ_INLINE float sum_of(V v) {
+  return fold(v, [](float a, float b) { return a + b; });
+}
+AWQ_INLINE float max_of(V v) {
+  return fold(v, [](float a, float b) { return a > b ? a : b; });
+}
+AWQ_INLINE float min_of(V v) {
+  return fold(v, [](float a, float b) { return a < b ? a : b; });
+}
 AWQ_INLINE V vabs(V x) { return vmax(x, vsub(vset(0), x)); }
 
 AWQ_INLINE double fold16(double *t) {

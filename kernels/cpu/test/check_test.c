@@ -8,9 +8,9 @@
 
 static int failures, checks;
 
-#define EXPECT(condition, ...) \
-  do {                         \
-    checks++;                  \
+#define EXPECT(condition, ...)                                                                                 \
+  do {                                                                                                         \
+    checks++;                                                                                                  \
     if (!(condition)) failures++, printf("%d: %s: ", __LINE__, #condition), printf(__VA_ARGS__), printf("\n"); \
   } while (0)
 
@@ -45,20 +45,20 @@ static int32_t check(const pair *p) {
   return awq_linear_check(&p->x, &p->y, N, K, NULL, &args, text, sizeof text);
 }
 
-#define BAD(word, ...)                                                                                    \
-  do {                                                                                                    \
-    reset(&p);                                                                                            \
-    __VA_ARGS__;                                                                                          \
-    const int32_t status = check(&p);                                                                     \
+#define BAD(word, ...)                                                                                           \
+  do {                                                                                                           \
+    reset(&p);                                                                                                   \
+    __VA_ARGS__;                                                                                                 \
+    const int32_t status = check(&p);                                                                            \
     EXPECT(status == 1 && strstr(text, word) && !strchr(text, '\n'), "status %d, text '%s'", (int)status, text); \
   } while (0)
 
-#define GOOD(...)                                                    \
-  do {                                                               \
-    reset(&p);                                                       \
-    __VA_ARGS__;                                                     \
-    const int32_t status = check(&p);                                \
-    EXPECT(status == 0, "status %d, text '%s'", (int)status, text);  \
+#define GOOD(...)                                                   \
+  do {                                                              \
+    reset(&p);                                                      \
+    __VA_ARGS__;                                                    \
+    const int32_t status = check(&p);                               \
+    EXPECT(status == 0, "status %d, text '%s'", (int)status, text); \
   } while (0)
 
 static void calls(void) {
@@ -82,8 +82,8 @@ static void calls(void) {
   GOOD(p.x.ndim = p.y.ndim = 1, p.x_shape[0] = K, p.y_shape[0] = N, p.x_strides[0] = p.y_strides[0] = 1);
   EXPECT(args.m == 1, "one row");
   GOOD(p.x_shape[0] = p.y_shape[0] = 1, p.x_strides[0] = p.y_strides[0] = -7); /* the stride of a single row is never used */
-  GOOD(p.x.ndim = p.y.ndim = 3, p.x.strides = p.y.strides = NULL, p.x_shape[0] = p.y_shape[0] = 2, p.x_shape[1] = p.y_shape[1] = 3,
-       p.x_shape[2] = K, p.y_shape[2] = N);
+  GOOD(p.x.ndim = p.y.ndim = 3, p.x.strides = p.y.strides = NULL, p.x_shape[0] = p.y_shape[0] = 2, p.x_shape[1] = p.y_shape[1] = 3, p.x_shape[2] = K,
+       p.y_shape[2] = N);
   EXPECT(args.m == 6, "flattened");
   GOOD(p.x_strides[0] = p.y_strides[0] = 96, p.y.data = p.buffer + K); /* side by side in one buffer */
 
@@ -123,8 +123,8 @@ static void calls(void) {
   BAD("overlaps", p.x_strides[0] = p.y_strides[0] = 96, p.y.data = p.buffer + K - 1);
   BAD("overlaps", p.x_strides[0] = p.y_strides[0] = 96, p.y.data = p.buffer + K + 9);
   BAD("x has 2 dimensions and y has 1", p.y.ndim = 1, p.y_shape[0] = N, p.y_strides[0] = 1);
-  BAD("compact", p.x.ndim = p.y.ndim = 3, p.x_shape[0] = p.y_shape[0] = 2, p.x_shape[1] = p.y_shape[1] = 3, p.x_shape[2] = K,
-      p.y_shape[2] = N, p.x_strides[2] = p.y_strides[2] = 1, p.x_strides[1] = 70, p.x_strides[0] = 210);
+  BAD("compact", p.x.ndim = p.y.ndim = 3, p.x_shape[0] = p.y_shape[0] = 2, p.x_shape[1] = p.y_shape[1] = 3, p.x_shape[2] = K, p.y_shape[2] = N,
+      p.x_strides[2] = p.y_strides[2] = 1, p.x_strides[1] = 70, p.x_strides[0] = 210);
   BAD("63 bits", p.x.ndim = p.y.ndim = 4, p.x.strides = NULL, p.x_shape[0] = p.x_shape[1] = p.x_shape[2] = INT64_MAX, p.x_shape[3] = K);
   free(p.buffer);
 }

@@ -43,8 +43,8 @@ void one(const awqk_ops *ops, const shape &s, int index) {
           }
           want = want * (double)alpha + (accumulate ? (double)old : 0);
           size = size * (double)alpha + (accumulate ? fabs((double)old) : 0);
-          CHECK(fabs((double)got - want) <= size * 0x1p-24 * (4 + 2 * sqrt((double)s.k)), "%s form %d %ld x %ld x %ld c[%ld][%ld] = %.9g, want %.9g", ops->name,
-                form, (long)s.m, (long)s.n, (long)s.k, (long)i, (long)j, (double)got, want);
+          CHECK(fabs((double)got - want) <= size * 0x1p-24 * (4 + 2 * sqrt((double)s.k)), "%s form %d %ld x %ld x %ld c[%ld][%ld] = %.9g, want %.9g",
+                ops->name, form, (long)s.m, (long)s.n, (long)s.k, (long)i, (long)j, (double)got, want);
         }
     }
   }

@@ -76,12 +76,13 @@ void compare(const awqk_ops *ops, const weight &w, int32_t mode, const tensor &x
       /* the bound of linear_tile.h with its constant relaxed to (sqrt of the chain) * 8 */
       const double chains = (double)(w.group < 256 ? w.group : 256) + (double)(w.k / 128 + 4);
       const double bound = size * 0x1p-24 * fmin(chains, 8 * sqrt(chains)) + unit * fabs(want) + (unit > 0 ? 1e-7 : 1e-30);
-      CHECK(error <= bound, "%s mode %d m %ld n %ld k %ld group %ld y[%ld][%ld] = %.9g, want %.9g, bound %.3g", ops->name, mode,
-            (long)x.m, (long)w.n, (long)w.k, (long)w.group, (long)i, (long)n, got, want, bound);
+      CHECK(error <= bound, "%s mode %d m %ld n %ld k %ld group %ld y[%ld][%ld] = %.9g, want %.9g, bound %.3g", ops->name, mode, (long)x.m, (long)w.n,
+            (long)w.k, (long)w.group, (long)i, (long)n, got, want, bound);
       error2 += error * error, sum2 += want * want;
     }
   }
-  if (unit == 0 && sum2 > 0) CHECK(sqrt(error2 / sum2) < 1e-6, "%s mode %d: relative L2 error %.3g at k %ld", ops->name, mode, sqrt(error2 / sum2), (long)w.k);
+  if (unit == 0 && sum2 > 0)
+    CHECK(sqrt(error2 / sum2) < 1e-6, "%s mode %d: relative L2 error %.3g at k %ld", ops->name, mode, sqrt(error2 / sum2), (long)w.k);
 }
 
 void forward(const awqk_ops *ops, awqk_device *d, awqk_weight *p, const tensor &x, tensor &y, int32_t parts) {
@@ -93,7 +94,8 @@ void forward(const awqk_ops *ops, awqk_device *d, awqk_weight *p, const tensor &
   }
   const size_t s = size_of(y.dtype);
   for (int64_t i = 0; i + 1 < y.m; i++) /* the gaps between rows stay as they were */
-    CHECK(!memcmp(&y.bytes[(size_t)(i * y.stride + y.n) * s], &before[(size_t)(i * y.stride + y.n) * s], (size_t)(y.stride - y.n) * s), "%s wrote past row %ld", ops->name, (long)i);
+    CHECK(!memcmp(&y.bytes[(size_t)(i * y.stride + y.n) * s], &before[(size_t)(i * y.stride + y.n) * s], (size_t)(y.stride - y.n) * s),
+          "%s wrote past row %ld", ops->name, (long)i);
 }
 
 struct shape {
@@ -101,11 +103,10 @@ struct shape {
 };
 
 const shape shapes[] = {
-    {1, 16, 32, 32},  {1, 64, 128, 128}, {1, 33, 256, 64},  {2, 17, 96, 32},  {3, 48, 128, 128}, {4, 100, 256, 128},
-    {5, 31, 192, 64}, {7, 16, 512, 256}, {8, 65, 128, 32},  {9, 80, 256, 128}, {13, 96, 128, 128}, {17, 33, 384, 128},
-    {25, 7, 64, 64},  {1, 1, 2, 2},      {2, 3, 10, 5},     {1, 18, 60, 6},    {9, 20, 14, 14},    {3, 40, 600, 600},
-    {1, 50, 514, 514}, {12, 35, 1030, 206}, {1, 129, 1024, 1024}, {11, 130, 576, 192}, {6, 15, 26, 13}, {40, 272, 320, 64},
-    {10, 19, 2064, 2064}, {500, 5, 64, 32},
+    {1, 16, 32, 32},     {1, 64, 128, 128}, {1, 33, 256, 64},   {2, 17, 96, 32},      {3, 48, 128, 128},  {4, 100, 256, 128},  {5, 31, 192, 64},
+    {7, 16, 512, 256},   {8, 65, 128, 32},  {9, 80, 256, 128},  {13, 96, 128, 128},   {17, 33, 384, 128}, {25, 7, 64, 64},     {1, 1, 2, 2},
+    {2, 3, 10, 5},       {1, 18, 60, 6},    {9, 20, 14, 14},    {3, 40, 600, 600},    {1, 50, 514, 514},  {12, 35, 1030, 206}, {1, 129, 1024, 1024},
+    {11, 130, 576, 192}, {6, 15, 26, 13},   {40, 272, 320, 64}, {10, 19, 2064, 2064}, {500, 5, 64, 32},
 };
 
 void one(const awqk_ops *ops, const shape &s, int index, int32_t mode, std::vector<char> *same) {
@@ -135,7 +136,8 @@ void one(const awqk_ops *ops, const shape &s, int index, int32_t mode, std::vect
         tensor row(1, s.k, 0, in), result(1, s.n, 0, out);
         memcpy(row.bytes.data(), &x.bytes[(size_t)(i * x.stride) * xs], row.bytes.size());
         forward(ops, d.d, p, row, result, 0);
-        CHECK(!memcmp(result.bytes.data(), &first.bytes[(size_t)(i * y.stride) * ys], result.bytes.size()), "%s mode %d row %ld of %ld has other bits alone", ops->name, mode, (long)i, (long)s.m);
+        CHECK(!memcmp(result.bytes.data(), &first.bytes[(size_t)(i * y.stride) * ys], result.bytes.size()),
+              "%s mode %d row %ld of %ld has other bits alone", ops->name, mode, (long)i, (long)s.m);
       }
     }
     ops->unpack(d.d, p);

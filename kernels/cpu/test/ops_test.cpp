@@ -7,8 +7,9 @@ static void test_tables() {
     CHECK(ops->abi == AWQK_ABI && ops->struct_size == sizeof *ops, "%s", ops->name);
     CHECK(ops->device_type == AWQK_DEVICE_CPU && ops->count() == 1, "%s", ops->name);
     CHECK(ops->open && ops->close && ops->alloc && ops->release && ops->copy && ops->describe && ops->pack && ops->unpack, "%s", ops->name);
-    CHECK(ops->linear && ops->gemm && ops->rmsnorm && ops->rope && ops->softmax && ops->glu && ops->abssum && ops->fakequant &&
-              ops->quantize && ops->clip && ops->sqdiff && ops->logits, "%s", ops->name);
+    CHECK(ops->linear && ops->gemm && ops->rmsnorm && ops->rope && ops->softmax && ops->glu && ops->abssum && ops->fakequant && ops->quantize &&
+              ops->clip && ops->sqdiff && ops->logits,
+          "%s", ops->name);
     const int32_t score = ops->score();
     CHECK(score == 0 || score < last, "%s: tables go from best to worst, score %d after %d", ops->name, score, last);
     if (score) last = score;

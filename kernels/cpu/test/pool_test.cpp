@@ -161,7 +161,10 @@ int in_child(awq_pool *p, int32_t threads) {
 }
 
 void *keep_busy(void *arg) {
-  struct { awq_pool *p; int *stop; } *a = (decltype(a))arg;
+  struct {
+    awq_pool *p;
+    int *stop;
+  } *a = (decltype(a))arg;
   while (!__atomic_load_n(a->stop, __ATOMIC_ACQUIRE)) run(a->p, 30, 300, 1e6);
   return nullptr;
 }
@@ -181,7 +184,10 @@ void forks() {
   /* forks while another thread is inside a parallel call */
   awq_pool *p = awq_pool_create(3, true);
   int stop = 0;
-  struct { awq_pool *p; int *stop; } a = {p, &stop};
+  struct {
+    awq_pool *p;
+    int *stop;
+  } a = {p, &stop};
   pthread_t busy;
   pthread_create(&busy, nullptr, keep_busy, &a);
   for (int i = 0; i < 50; i++) {

@@ -70,7 +70,8 @@ void fakequant(const awqk_ops *ops, awqk_device *d, std::vector<floats> &all) {
             float want = (code(x[(size_t)i], q) - q.zero) * q.scale;
             if (sp) want /= scale[(size_t)k];
             if (difference) want -= w[(size_t)(n * stride + k)];
-            CHECK(out[(size_t)(n * stride + k)] == want, "%s form %d [%ld][%ld]: %.9g, want %.9g", ops->name, form, (long)n, (long)k, (double)out[(size_t)(n * stride + k)], (double)want);
+            CHECK(out[(size_t)(n * stride + k)] == want, "%s form %d [%ld][%ld]: %.9g, want %.9g", ops->name, form, (long)n, (long)k,
+                  (double)out[(size_t)(n * stride + k)], (double)want);
           }
         }
       for (int64_t n = 0; n < s.n; n++) CHECK(out[(size_t)(n * stride + s.k)] == 7, "%s wrote past row %ld", ops->name, (long)n);
@@ -89,17 +90,21 @@ void quantize(const awqk_ops *ops, awqk_device *d) {
       for (float &f : limit) f = (float)(0.01 + 0.05 * r.uniform());
       std::vector<uint8_t> codes((size_t)(s.n * s.k / 2), 0xff), zeros(limit.size());
       std::vector<uint16_t> scales(limit.size());
-      const awqk_quantize_args args = {s.n, s.k, s.group, stride, w.data(), form & 2 ? limit.data() : nullptr, codes.data(), scales.data(), zeros.data(), symmetric};
+      const awqk_quantize_args args = {s.n,          s.k,           s.group,      stride,   w.data(), form & 2 ? limit.data() : nullptr,
+                                       codes.data(), scales.data(), zeros.data(), symmetric};
       CHECK(ops->quantize(d, &args, nullptr) == 0, "%s", ops->name);
       for (int64_t n = 0; n < s.n; n++)
         for (int64_t g = 0; g < groups; g++) {
           floats x;
-          for (int64_t k = g * s.group; k < (g + 1) * s.group; k++) x.push_back(form & 2 ? bounded(w[(size_t)(n * stride + k)], limit[(size_t)(n * groups + g)]) : w[(size_t)(n * stride + k)]);
+          for (int64_t k = g * s.group; k < (g + 1) * s.group; k++)
+            x.push_back(form & 2 ? bounded(w[(size_t)(n * stride + k)], limit[(size_t)(n * groups + g)]) : w[(size_t)(n * stride + k)]);
           const grid q = rule(x, symmetric, true);
           const size_t at = (size_t)(n * groups + g);
-          CHECK(awq_f16_to_f32(scales[at]) == q.scale && (float)zeros[at] == q.zero, "%s [%ld] group %ld: scale %g zero %d", ops->name, (long)n, (long)g, (double)awq_f16_to_f32(scales[at]), zeros[at]);
+          CHECK(awq_f16_to_f32(scales[at]) == q.scale && (float)zeros[at] == q.zero, "%s [%ld] group %ld: scale %g zero %d", ops->name, (long)n,
+                (long)g, (double)awq_f16_to_f32(scales[at]), zeros[at]);
           for (int64_t i = 0; i < s.group; i++)
-            CHECK((float)awq_code(codes.data() + n * s.k / 2, g * s.group + i) == code(x[(size_t)i], q), "%s [%ld][%ld]", ops->name, (long)n, (long)(g * s.group + i));
+            CHECK((float)awq_code(codes.data() + n * s.k / 2, g * s.group + i) == code(x[(size_t)i], q), "%s [%ld][%ld]", ops->name, (long)n,
+                  (long)(g * s.group + i));
         }
     }
 }
@@ -151,7 +156,8 @@ void clip(const awqk_ops *ops, awqk_device *d, std::vector<floats> &all) {
           CHECK(chosen >= 0, "%s: limit %g is none of the ten", ops->name, (double)limit[at]);
           if (chosen < 0) continue;
           CHECK(fabs((double)plain[at] - errors[0]) <= errors[0] * 1e-5 + slack, "%s plain %g, want %g", ops->name, (double)plain[at], errors[0]);
-          CHECK(fabs((double)best[at] - errors[chosen]) <= slack + errors[chosen] * 1e-5 && errors[chosen] <= least + 2 * slack, "%s best %g at level %d, least %g", ops->name, (double)best[at], chosen, least);
+          CHECK(fabs((double)best[at] - errors[chosen]) <= slack + errors[chosen] * 1e-5 && errors[chosen] <= least + 2 * slack,
+                "%s best %g at level %d, least %g", ops->name, (double)best[at], chosen, least);
         }
       all.push_back(limit), all.push_back(best), all.push_back(plain);
     }

@@ -56,7 +56,8 @@ void rope(const awqk_ops *ops, awqk_device *d, record &all) {
       for (int64_t i = 0; i < m; i++)
         for (int64_t h = 0; h < heads; h++)
           for (int64_t c = 0; c < half; c++) {
-            const size_t base = (size_t)(i * stride + h * dim), p = base + (size_t)(interleaved ? 2 * c : c), q = base + (size_t)(interleaved ? 2 * c + 1 : c + half);
+            const size_t base = (size_t)(i * stride + h * dim), p = base + (size_t)(interleaved ? 2 * c : c),
+                         q = base + (size_t)(interleaved ? 2 * c + 1 : c + half);
             const double cs = (double)cosine[(size_t)(i * half + c)], sn = (double)sine[(size_t)(i * half + c)];
             want[p] = (float)((double)x[p] * cs - (double)x[q] * sn);
             want[q] = (float)((double)x[q] * cs + (double)x[p] * sn);
@@ -70,8 +71,11 @@ void rope(const awqk_ops *ops, awqk_device *d, record &all) {
 }
 
 void softmax(const awqk_ops *ops, awqk_device *d, record &all) {
-  const struct { int64_t m, n, past, window; float scale; } cases[] = {
-      {1, 1, 0, 0, 1}, {5, 5, 0, 0, 0.125f}, {33, 40, 7, 0, 1}, {20, 50, 30, 8, 2}, {4, 100, 200, 0, 30}, {3, 10, 100, 4, 1}, {17, 300, 283, 0, 0.1f}};
+  const struct {
+    int64_t m, n, past, window;
+    float scale;
+  } cases[] = {{1, 1, 0, 0, 1},      {5, 5, 0, 0, 0.125f}, {33, 40, 7, 0, 1},      {20, 50, 30, 8, 2},
+               {4, 100, 200, 0, 30}, {3, 10, 100, 4, 1},   {17, 300, 283, 0, 0.1f}};
   for (const auto &c : cases) {
     source r((uint64_t)c.n);
     const int64_t stride = c.n + 2;
@@ -84,13 +88,17 @@ void softmax(const awqk_ops *ops, awqk_device *d, record &all) {
       double top = -INFINITY, sum = 0;
       std::vector<double> e((size_t)stride, 0.0);
       const auto seen = [&](int64_t j) { return j <= c.past + i && (c.window == 0 || j > c.past + i - c.window); };
-      for (int64_t j = 0; j < c.n; j++) if (seen(j)) top = fmax(top, (double)row[j] * (double)c.scale);
-      for (int64_t j = 0; j < c.n; j++) if (seen(j)) sum += e[(size_t)j] = exp((double)row[j] * (double)c.scale - top);
+      for (int64_t j = 0; j < c.n; j++)
+        if (seen(j)) top = fmax(top, (double)row[j] * (double)c.scale);
+      for (int64_t j = 0; j < c.n; j++)
+        if (seen(j)) sum += e[(size_t)j] = exp((double)row[j] * (double)c.scale - top);
       for (int64_t j = 0; j < stride; j++) {
         const float got = y[(size_t)(i * stride + j)];
         if (j >= c.n) CHECK(got == row[j], "%s wrote past row %ld", ops->name, (long)i);
         else if (!seen(j)) CHECK(got == 0, "%s sees column %ld from row %ld", ops->name, (long)j, (long)i);
-        else close_to("softmax", ops, (double)got, e[(size_t)j] / sum, e[(size_t)j] / sum * (5e-7 + 0x1p-23 * (fabs(top) + fabs((double)row[j] * (double)c.scale))) + 1e-38);
+        else
+          close_to("softmax", ops, (double)got, e[(size_t)j] / sum,
+                   e[(size_t)j] / sum * (5e-7 + 0x1p-23 * (fabs(top) + fabs((double)row[j] * (double)c.scale))) + 1e-38);
       }
     }
     all.add(y);

@@ -15,14 +15,14 @@
 
 inline long test_checks, test_failures;
 
-#define CHECK(condition, ...)                                                  \
-  do {                                                                         \
-    __atomic_fetch_add(&test_checks, 1, __ATOMIC_RELAXED);                     \
+#define CHECK(condition, ...)                                                           \
+  do {                                                                                  \
+    __atomic_fetch_add(&test_checks, 1, __ATOMIC_RELAXED);                              \
     if (!(condition) && __atomic_fetch_add(&test_failures, 1, __ATOMIC_RELAXED) < 20) { \
-      printf("%s:%d: %s: ", __FILE__, __LINE__, #condition);                   \
-      printf(__VA_ARGS__);                                                     \
-      printf("\n");                                                            \
-    }                                                                          \
+      printf("%s:%d: %s: ", __FILE__, __LINE__, #condition);                            \
+      printf(__VA_ARGS__);                                                              \
+      printf("\n");                                                                     \
+    }                                                                                   \
   } while (0)
 
 inline int test_end(const char *what) {
