@@ -19,7 +19,7 @@ CONFIGURE_FLAGS ?=
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: build demo test race asan fuzz bench abi gen lint wheel install clean help
+.PHONY: build demo test race asan fuzz bench abi gen lint format wheel install clean help
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 - \2/p' Makefile | sed 's/ - /\t/' | expand -t 18
@@ -47,6 +47,10 @@ fuzz: build ## each fuzz target N times (N=20000)
 
 lint: build ## gofmt, vet, staticcheck, clang-format, ruff
 	@$(TOOLS) --need '$(RUFF) $(CLANG_FORMAT)' python .ci/test.py lint
+
+format: ## rewrites C, C++ and Go in the tree's layout
+	@$(TOOLS) --need '$(CLANG_FORMAT)' sh -c 'git ls-files -z -co --exclude-standard -- "*.c" "*.h" "*.cpp" "*.hpp" | xargs -0 clang-format -i'
+	@$(TOOLS) gofmt -w capi quant kernels bindings
 
 bench: build ## speed of the float GEMM and of the linears, in shares of the machine's limit
 	@build/awq bench gemm && build/awq bench linear
