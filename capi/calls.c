@@ -100,6 +100,7 @@ awq_status awq_evaluate(awq_context *ctx, const char *dir, const awq_eval_config
   NEED(dir, call);
   NEED(cfg, call);
   NEED(result, call);
+  CHECK(awqc_check_struct(result, sizeof *result, "awq_eval_result"));
   awq_eval_config c;
   CHECK(awqc_read_struct(&c, sizeof c, cfg, "awq_eval_config"));
   NEED(c.text, call);

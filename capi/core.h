@@ -56,6 +56,8 @@ int awqc_forked(void);
 
 /* config.c: copies a sized struct of the caller into one of ours. `theirs` may be NULL: all zero. */
 awq_status awqc_read_struct(void *ours, size_t size, const void *theirs, const char *name);
+/* Checks the size of a struct that will be filled later. */
+awq_status awqc_check_struct(const void *theirs, size_t size, const char *name);
 /* Copies a sized struct of ours to the caller, as far as theirs goes. */
 awq_status awqc_write_struct(void *theirs, const void *ours, size_t size, const char *name);
 /* callback.c */

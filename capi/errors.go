@@ -46,6 +46,7 @@ func statuses() []struct {
 		{checkpoint.ErrUnsupported, C.AWQ_ERR_UNSUPPORTED},
 		{quant.ErrUnsupported, C.AWQ_ERR_UNSUPPORTED},
 		{kernels.ErrUnsupported, C.AWQ_ERR_UNSUPPORTED},
+		{pack.ErrUnsupported, C.AWQ_ERR_UNSUPPORTED},
 		{family.ErrUnsupported, C.AWQ_ERR_UNSUPPORTED},
 		{tokenizer.ErrUnsupported, C.AWQ_ERR_UNSUPPORTED},
 		{corpus.ErrUnsupported, C.AWQ_ERR_UNSUPPORTED},

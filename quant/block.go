@@ -28,10 +28,10 @@ func (j *job) search(b *graph.Block) (map[string][]float32, error) {
 		}
 	}()
 	f := j.model.Family
-	groups := f.ActiveGroups(j.model.Config)
+	groups := j.groups(b.Index)
 	results := make([]*search.Result, len(groups))
 	for i, g := range groups {
-		if results[i], err = search.Scale(j.ops, j.problem(b, g, stats[g.Into[0]]), j.poll); err != nil {
+		if results[i], err = search.Scale(j.ops, j.problem(b, g, stats), j.poll); err != nil {
 			return nil, fmt.Errorf("%s: %w", g.Into[0], err)
 		}
 		j.meter.at("search", j.model.BlockName(b.Index)+"."+strings.Join(g.Into, ","), 0.6/float64(len(groups)))
@@ -69,9 +69,30 @@ func (j *job) search(b *graph.Block) (map[string][]float32, error) {
 	return limits, nil
 }
 
+// quantised lists those of some linears of a block that are quantised; the others stay in float and need no statistics.
+func (j *job) quantised(block int, linears []string) []string {
+	var out []string
+	for _, lin := range linears {
+		if j.plan.quantised[j.model.BlockName(block)+"."+lin] {
+			out = append(out, lin)
+		}
+	}
+	return out
+}
+
+// groups are the scale groups of a block with at least one quantised linear.
+func (j *job) groups(block int) []family.Group {
+	var out []family.Group
+	for _, g := range j.model.Family.ActiveGroups(j.model.Config) {
+		if len(j.quantised(block, g.Into)) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
 // calibrate runs all windows through the block and gathers the statistics of each linear's input.
 func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
-	f, c := j.model.Family, j.model.Config
 	stats := map[string]*calib.Stats{}
 	fail := func(err error) (map[string]*calib.Stats, error) {
 		for _, s := range unique(stats) {
@@ -80,10 +101,13 @@ func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
 		return nil, err
 	}
 	full := map[string]bool{} // judged by a Gram matrix
-	for _, g := range f.ActiveGroups(c) {
+	for _, g := range j.groups(b.Index) {
 		full[g.Into[0]] = g.Through == family.ThroughLinear
 	}
 	tap := func(names []string, x kernels.Mat) error {
+		if names = j.quantised(b.Index, names); len(names) == 0 {
+			return nil
+		}
 		s := stats[names[0]]
 		if s == nil {
 			var err error
@@ -113,25 +137,30 @@ func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
 	return stats, nil
 }
 
-// problem states the scale search of one group.
-func (j *job) problem(b *graph.Block, g family.Group, s *calib.Stats) search.Problem {
+// problem states the scale search of one group. Only its quantised linears vary; a linear that stays in float computes the same
+// whatever the scale.
+func (j *job) problem(b *graph.Block, g family.Group, stats map[string]*calib.Stats) search.Problem {
+	vary := j.quantised(b.Index, g.Into)
+	s := stats[vary[0]]
 	p := search.Problem{AbsMean: s.AbsMean(), Group: s.Group, Symmetric: j.cfg.Symmetric, Duo: j.cfg.Duo, Tokens: s.Tokens}
-	for _, lin := range g.Into {
+	for _, lin := range vary {
 		p.Layers = append(p.Layers, b.Linears[lin].W)
 	}
 	if g.Through == family.ThroughLinear {
 		p.Gram = s.Gram()
 	} else {
-		p.Loss = func(layers []kernels.Mat, limit float64) (float64, error) { return j.through(b, g, layers, limit) }
+		p.Loss = func(layers []kernels.Mat, limit float64) (float64, error) {
+			return j.through(b, g, vary, layers, limit)
+		}
 	}
 	return p
 }
 
 // through is the published loss of sibling linears: the mean squared change of the output of the module they feed. It is a sum
 // over windows, so it stops once it exceeds the limit.
-func (j *job) through(b *graph.Block, g family.Group, layers []kernels.Mat, limit float64) (float64, error) {
+func (j *job) through(b *graph.Block, g family.Group, vary []string, layers []kernels.Mat, limit float64) (float64, error) {
 	replace := map[string]kernels.Mat{}
-	for i, lin := range g.Into {
+	for i, lin := range vary {
 		replace[lin] = layers[i]
 	}
 	candidate := b.With(replace)

@@ -272,7 +272,7 @@ func searchMatches(t *testing.T, ops kernels.Ops, dir string, g *golden) {
 				continue
 			}
 			found = true
-			p := j.problem(&b.Block, group, stats[group.Into[0]])
+			p := j.problem(&b.Block, group, stats)
 			if early := p.Loss; early != nil { // every loss in full, also where the search would stop early
 				p.Loss = func(layers []kernels.Mat, _ float64) (float64, error) { return early(layers, math.Inf(1)) }
 			}

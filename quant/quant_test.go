@@ -17,6 +17,7 @@ import (
 	"libawq/quant/checkpoint"
 	"libawq/quant/family"
 	"libawq/quant/graph"
+	"libawq/quant/pack"
 )
 
 func small(t testing.TB) Config {
@@ -198,6 +199,11 @@ func TestExcludedLinearsStayInFloat(t *testing.T) {
 	if e := divergence(t, dst, src); !(e.KL < 0.2) { // folded scales of excluded linears are part of the function
 		t.Errorf("KL %v", e.KL)
 	}
+	cfg = small(t)
+	cfg.Group, cfg.Exclude = 64, []string{"mlp", "layers.1.self_attn.q_proj"} // 64 does not divide the inputs of down_proj, which stays in float
+	if _, sum := run(t, src, cfg); sum.Linears != 7 {
+		t.Errorf("%d linears quantised, want 7", sum.Linears)
+	}
 	cfg.Exclude = []string{"gate"} // no whole part of a name
 	if _, err := MakePlan(src, cfg); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), `"gate"`) {
 		t.Errorf("unused pattern: %v", err)
@@ -259,7 +265,7 @@ func TestBadInput(t *testing.T) {
 			[]string{"model.embed_tokens.weight", "Inf"}},
 		{"group does not divide", good.write(t), "", func(c *Config) { c.Group = 64 }, ErrUnsupported, []string{"mlp.down_proj", "group_size 64", "k=96", "32, -1"}},
 		{"unknown group", good.write(t), "", func(c *Config) { c.Group = 48 }, ErrInvalid, []string{"48"}},
-		{"unknown layout", good.write(t), "", func(c *Config) { c.Layout = "gemx" }, kernels.ErrUnsupported, []string{"gemx", "gemm"}},
+		{"unknown layout", good.write(t), "", func(c *Config) { c.Layout = "gemx" }, pack.ErrUnsupported, []string{"gemx", "gemm"}},
 		{"short calibration", good.write(t), "", func(c *Config) { c.SeqLen = 200 }, ErrText, []string{"64 tokens", "200"}},
 		{"long windows", good.write(t), "", func(c *Config) { c.SeqLen = 300 }, ErrInvalid, []string{"300", "256"}},
 		{"foreign token", good.write(t), "", func(c *Config) { c.Calib.Path = write("a.jsonl", `{"input_ids":[1,2,97]}`) }, ErrText, []string{"97", "a.jsonl:1"}},

@@ -230,6 +230,9 @@ func (r *reader) evaluation(t Text, context int, tokens int64) ([][]int32, error
 			windows = append(windows, ids[:context])
 		}
 	}
+	if tokens > 0 && len(windows) > 0 && int64(len(windows[0])) > tokens {
+		return nil, fmt.Errorf("%s: %w: the first window has %d tokens, more than the %d asked for", t.name(), ErrText, len(windows[0]), tokens)
+	}
 	if tokens > 0 {
 		var used int64
 		for i, w := range windows {

@@ -7,9 +7,10 @@
  *   Status       Functions return an awq_status. AWQ_OK is 0; on any other value awq_last_error_message() holds one line with
  *                names and numbers. Out-parameters come last, are written only on success, and pointers are set NULL on failure.
  *   Structs      The first member of a sized struct is struct_size = sizeof(the struct); every other member may be 0, which
- *                means "default": `awq_quant_config c = {sizeof c};`. A struct longer than the library knows is accepted when the
- *                surplus is zero (else AWQ_ERR_UNSUPPORTED); a shorter one is read as far as it goes; one shorter than its
- *                struct_size member is AWQ_ERR_INVALID_ARGUMENT. A NULL config means all defaults.
+ *                means "default": `awq_quant_config c = {.struct_size = sizeof c};`. A struct longer than the library knows is
+ *                accepted when the surplus is zero (else AWQ_ERR_UNSUPPORTED); a shorter one is read as far as it goes; one
+ *                shorter than its struct_size member is AWQ_ERR_INVALID_ARGUMENT. A NULL config means all defaults. In a
+ *                struct that the library fills, what lies beyond its knowledge is set to zero.
  *   const        A `const awq_x *` may be used from several threads at once; an `awq_x *` needs exclusion by the caller.
  *   Callbacks    Run on the thread that made the call, never after it has returned, never under a lock. They must not
  *                longjmp or throw through the library, nor call back into the same context.
@@ -170,12 +171,12 @@ typedef struct awq_quant_config {
   awq_layout layout;          /* of the files written */
   int32_t no_clip;            /* 1: no clip search */
   int32_t no_duo;             /* 1: scales from activations only, s = x^r */
-  int32_t samples;            /* calibration documents; 0 -> 128 */
+  int32_t samples;            /* calibration windows at most; 0 -> 128 */
   int32_t seq_len;            /* tokens a calibration window; 0 -> 512 */
   int32_t chat;               /* 1: apply the model's chat template to `messages` */
   int32_t overwrite;          /* 1: replace an existing dst */
   int32_t reserved;           /* 0 */
-  uint64_t seed;              /* shuffles calibration documents when not 0 */
+  uint64_t seed;              /* draws calibration windows when not 0; 0: evenly */
   const char *calib;          /* .txt, .jsonl, .json or .parquet file; NULL: the built-in text */
   const char *text_column;    /* NULL -> "text" */
   const char *const *exclude; /* patterns of module names kept in float, e.g. "lm_head", "*.mlp.gate"; NULL: only lm_head */
@@ -295,7 +296,7 @@ AWQ_API awq_status awq_linear_load(awq_context *ctx, const char *dir, const char
 
 /** y = x . W^T (+ bias). x: [..., k] float32, float16 or bfloat16; y: [..., n] of any of these, same leading dimensions.
  *  Leading dimensions are rows: with two dimensions rows may be strided, columns are contiguous; with more they must be compact.
- *  y must not overlap x. Zero rows succeed and touch nothing. CPU: `stream` is NULL; computes before it returns. Never enters
+ *  Data needs the alignment of its dtype; a row stride is at least the number of columns. y must not overlap x. Zero rows succeed and touch nothing. CPU: `stream` is NULL; computes before it returns. Never enters
  *  Go, allocates nothing after the first calls; safe to call at the same time on one `lin`. Row i of a batch does not depend on
  *  the number of threads. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY. Since 0.1. */
 AWQ_API awq_status awq_linear_forward(const awq_linear *lin, const DLTensor *x, DLTensor *y, void *stream);

@@ -11,8 +11,12 @@ import (
 	"libawq/kernels"
 )
 
-// ErrShape marks tensors whose shapes or dtypes do not fit their layout.
-var ErrShape = errors.New("bad packed tensor")
+var (
+	// ErrShape marks tensors whose shapes or dtypes do not fit their layout.
+	ErrShape = errors.New("bad packed tensor")
+	// ErrUnsupported marks an unknown layout, or a linear that a layout can't hold.
+	ErrUnsupported = errors.New("not supported")
+)
 
 // Tensor is one packed tensor of a linear; Suffix follows the module's name ("qweight").
 type Tensor struct {
@@ -45,7 +49,7 @@ func Find(name string) (*Layout, error) {
 		}
 		known = append(known, l.Name)
 	}
-	return nil, fmt.Errorf("%w: layout %q; known: %s", kernels.ErrUnsupported, name, strings.Join(known, ", "))
+	return nil, fmt.Errorf("%w: layout %q; known: %s", ErrUnsupported, name, strings.Join(known, ", "))
 }
 
 // ByID returns the layout of a number of awq.h.
@@ -55,7 +59,7 @@ func ByID(id int32) (*Layout, error) {
 			return &l, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: layout %d", kernels.ErrUnsupported, id)
+	return nil, fmt.Errorf("%w: layout %d", ErrUnsupported, id)
 }
 
 // New allocates a canonical weight.
@@ -80,10 +84,10 @@ func gemm() Layout {
 		},
 		Check: func(n, k, group int) error {
 			if k%2 != 0 {
-				return fmt.Errorf("%w: %d inputs, an odd number", kernels.ErrUnsupported, k)
+				return fmt.Errorf("%w: %d inputs, an odd number", ErrUnsupported, k)
 			}
 			if n%8 != 0 {
-				return fmt.Errorf("%w: layout gemm packs 8 outputs a word, %d outputs is not a multiple", kernels.ErrUnsupported, n)
+				return fmt.Errorf("%w: layout gemm packs 8 outputs a word, %d outputs is not a multiple", ErrUnsupported, n)
 			}
 			return nil
 		},
