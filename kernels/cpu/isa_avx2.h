@@ -14,7 +14,7 @@ namespace {
 struct V { __m256 a, b; };
 struct I { __m256i a, b; };
 
-enum { GEMM_MR = 6, GEMM_NV = 1, GEMV_PANELS = 2, GEMV_ROWS = 4 };
+enum { GEMM_MR = 6, GEMM_NV = 1, GEMV_PANELS = 2, GEMV_ROWS = 4, GEMV_SUMS = 4 };
 
 #define AWQ_INLINE inline __attribute__((always_inline))
 

@@ -16,7 +16,7 @@ namespace {
 struct V { __m512 a; };
 struct I { __m512i a; };
 
-enum { GEMM_MR = 12, GEMM_NV = 2, GEMV_PANELS = 4, GEMV_ROWS = 8 };
+enum { GEMM_MR = 12, GEMM_NV = 2, GEMV_PANELS = 4, GEMV_ROWS = 8, GEMV_SUMS = 8 };
 
 #define AWQ_INLINE inline __attribute__((always_inline))
 

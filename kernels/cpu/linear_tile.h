@@ -22,7 +22,8 @@ enum {
   FEW_ROWS = 8,              /* up to here each row tile decodes for itself, above codes are spread out once */
   STRIPE = 8,                /* panels a task when codes are spread out */
   CHUNK_BYTES = 64 << 10,
-  AHEAD = 2                  /* segments of prefetch */
+  AHEAD = 2,                 /* segments of prefetch */
+  HINT = 2                   /* into L2 */
 };
 static_assert(BLOCK_ROWS % GEMM_MR == 0, "row blocks are made of whole tiles");
 
@@ -172,9 +173,9 @@ AWQ_INLINE void nibbles(const uint8_t *const (&line)[P], const I (&zeros)[P], co
   for (int p = 0; p < P; p++) zero[p] = zero_of<E>(zeros[p]);
   for (int64_t l = lines * E / 8; l < lines * (E + 1) / 8; l++) /* this pass's share of the segment that comes later */
 #pragma GCC unroll 4
-    for (int p = 0; p < P; p++) __builtin_prefetch(line[p] + ahead + l * AWQ_LINE, 0, 2);
+    for (int p = 0; p < P; p++) __builtin_prefetch(line[p] + ahead + l * AWQ_LINE, 0, HINT);
   x += E * lines;
-#pragma GCC unroll 2
+#pragma GCC unroll 4
   for (int64_t l = 0; l < lines; l++) {
     V value[R];
 #pragma GCC unroll 8
@@ -188,9 +189,10 @@ AWQ_INLINE void nibbles(const uint8_t *const (&line)[P], const I (&zeros)[P], co
   }
 }
 
-template <int P, int R> void few_exact(const linear_job *j, int64_t panel, int64_t row) {
+/* LINES: lines a segment where the compiler shall know them (the loops are short), else 0. */
+template <int P, int R, int LINES> void few_exact(const linear_job *j, int64_t panel, int64_t row) {
   const awqk_weight *w = j->w;
-  const int64_t x_row = w->segments * j->depth, lines = w->lines, step = lines * AWQ_LINE;
+  const int64_t x_row = w->segments * j->depth, lines = LINES ? LINES : w->lines, step = lines * AWQ_LINE;
   const float *x = j->x + row * x_row;
   const uint8_t *line[P], *record[P];
   V acc[P][R];
@@ -207,7 +209,7 @@ template <int P, int R> void few_exact(const linear_job *j, int64_t panel, int64
 #pragma GCC unroll 4
     for (int p = 0; p < P; p++) {
       zeros[p] = ibytes(record[p] + 32);
-      __builtin_prefetch(record[p] + 256, 0, 2);
+      __builtin_prefetch(record[p] + 256, 0, HINT);
 #pragma GCC unroll 8
       for (int r = 0; r < R; r++) sum[p][r] = vset(0);
     }
@@ -258,21 +260,17 @@ template <int P, int R> void few_int8(const linear_job *j, int64_t panel, int64_
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) q[r] = j->q + ((row + r) * w->segments + s) * j->depth;
     for (int64_t l = 0; l < lines; l++) {
-      I even[P], odd[P];
 #pragma GCC unroll 4
       for (int p = 0; p < P; p++) {
         const I word = iload(line[p] + l * AWQ_LINE);
-        __builtin_prefetch(line[p] + AHEAD * step + l * AWQ_LINE, 0, 2);
-        even[p] = iand(word, low);
-        odd[p] = iand(iright<4>(word), low);
-      }
+        __builtin_prefetch(line[p] + AHEAD * step + l * AWQ_LINE, 0, HINT);
+        const I even = iand(word, low), odd = iand(iright<4>(word), low);
 #pragma GCC unroll 8
-      for (int r = 0; r < R; r++) {
-        int32_t x[2];
-        __builtin_memcpy(x, q[r] + 8 * l, 8);
-        const I x_even = iset(x[0]), x_odd = iset(x[1]);
-#pragma GCC unroll 4
-        for (int p = 0; p < P; p++) sum[p][r] = idot2(sum[p][r], even[p], x_even, odd[p], x_odd);
+        for (int r = 0; r < R; r++) {
+          int32_t x[2];
+          __builtin_memcpy(x, q[r] + 8 * l, 8);
+          sum[p][r] = idot2(sum[p][r], even, iset(x[0]), odd, iset(x[1]));
+        }
       }
     }
 #pragma GCC unroll 4
@@ -295,27 +293,40 @@ template <int P, int R> void few_int8(const linear_job *j, int64_t panel, int64_
     for (int r = 0; r < R; r++) write_row(j, row + r, panel + p, acc[p][r]);
 }
 
+/* Panels side by side for R rows: as many streams as there are registers for sums. */
+constexpr int panels_for(int rows) {
+  int panels = GEMV_PANELS;
+  while (panels > 1 && panels * rows > GEMV_SUMS) panels /= 2;
+  return panels;
+}
+
 struct few_step {
   const linear_job *j;
-  int64_t panel, row;
+  int64_t from, to, row;     /* panels */
+
+  template <int P, int R> AWQ_INLINE void some(int64_t panel) const {
+    if (j->w->mode == AWQK_INT8) few_int8<P, R>(j, panel, row);
+    else if (R <= 2 && j->w->lines == 16) few_exact<P, R, R <= 2 ? 16 : 0>(j, panel, row);
+    else few_exact<P, R, 0>(j, panel, row);
+  }
+
   template <int R> AWQ_INLINE void run() const {
-    if (j->w->mode == AWQK_INT8) few_int8<1, R>(j, panel, row);
-    else few_exact<1, R>(j, panel, row);
+    constexpr int P = panels_for(R);
+    int64_t panel = from;
+    for (; panel + P <= to; panel += P) some<P, R>(panel);
+    if constexpr (P > 1)
+      for (; panel < to; panel++) some<1, R>(panel);
   }
 };
 
-/* A chunk of panels for all rows of the block. One row reads several panels side by side, more rows share the decoding. */
+/* A chunk of panels for all rows of the block: few panels at a time, so that their codes stay in the cache from one tile of
+ * rows to the next. */
 void few_chunk(void *argument, int64_t chunk, int32_t) {
   const linear_job *j = (const linear_job *)argument;
   const int64_t from = j->panel0 + chunk * j->chunk_panels, to = least(from + j->chunk_panels, j->panel1);
-  int64_t panel = from;
-  if (j->rows == 1)
-    for (; panel + GEMV_PANELS <= to; panel += GEMV_PANELS) {
-      if (j->w->mode == AWQK_INT8) few_int8<GEMV_PANELS, 1>(j, panel, 0);
-      else few_exact<GEMV_PANELS, 1>(j, panel, 0);
-    }
-  for (; panel < to; panel++)
-    for (int64_t row = 0; row < j->rows; row += GEMV_ROWS) with_rows<GEMV_ROWS>(j->rows - row, few_step{j, panel, row});
+  for (int64_t panel = from; panel < to; panel += GEMV_PANELS)
+    for (int64_t row = 0; row < j->rows; row += GEMV_ROWS)
+      with_rows<GEMV_ROWS>(j->rows - row, few_step{j, panel, least(panel + GEMV_PANELS, to), row});
 }
 
 /* ---- many rows: spread a segment's codes out once, then micro() ---- */
