@@ -31,7 +31,7 @@ func Generate(ctx context.Context, ops kernels.Ops, dir, prompt string, chat boo
 			return "", err
 		}
 	}
-	ids, err := r.ids(corpus.Sample{Text: prompt, Place: "prompt"}, false, !chat, false)
+	ids, err := r.ids(corpus.Sample{Text: prompt, Place: "prompt"}, false, !chat)
 	if err != nil {
 		return "", err
 	}

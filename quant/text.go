@@ -70,7 +70,7 @@ func (r *reader) render(messages json.RawMessage, generation bool) (string, erro
 }
 
 // ids tokenises one sample.
-func (r *reader) ids(s corpus.Sample, chat, special, strip bool) ([]int32, error) {
+func (r *reader) ids(s corpus.Sample, chat, special bool) ([]int32, error) {
 	if s.IDs != nil {
 		for _, id := range s.IDs {
 			if id < 0 || int(id) >= r.vocab {
@@ -95,9 +95,6 @@ func (r *reader) ids(s corpus.Sample, chat, special, strip bool) ([]int32, error
 	tok, err := r.tokenizer()
 	if err != nil {
 		return nil, err
-	}
-	if strip {
-		text = strings.TrimSpace(text)
 	}
 	ids, err := tok.Encode(text, special)
 	if err != nil {
@@ -151,7 +148,7 @@ func (r *reader) calibration(t Text, samples, seqLen int, seed uint64) ([][]int3
 	var stream []int32
 	limit := 64 * samples * seqLen
 	err := r.each(t, func(s corpus.Sample) (bool, error) {
-		ids, err := r.ids(s, t.Chat, true, true)
+		ids, err := r.ids(s, t.Chat, true)
 		stream = append(stream, ids...)
 		return len(stream) < limit, err
 	})
@@ -194,7 +191,7 @@ func (r *reader) evaluation(t Text, context int, tokens int64) ([][]int32, error
 	err := r.each(t, func(s corpus.Sample) (bool, error) {
 		switch {
 		case s.IDs != nil:
-			ids, err := r.ids(s, false, false, false)
+			ids, err := r.ids(s, false, false)
 			if err != nil {
 				return false, err
 			}
@@ -203,7 +200,7 @@ func (r *reader) evaluation(t Text, context int, tokens int64) ([][]int32, error
 			}
 			windows = append(windows, ids)
 		case t.Chat || s.Messages != nil && s.Text == "":
-			ids, err := r.ids(s, t.Chat, false, false)
+			ids, err := r.ids(s, t.Chat, false)
 			if err != nil {
 				return false, err
 			}
@@ -219,7 +216,7 @@ func (r *reader) evaluation(t Text, context int, tokens int64) ([][]int32, error
 		return nil, err
 	}
 	if len(text) > 0 {
-		ids, err := r.ids(corpus.Sample{Text: strings.Join(text, "\n\n"), Place: place}, false, false, false)
+		ids, err := r.ids(corpus.Sample{Text: strings.Join(text, "\n\n"), Place: place}, false, false)
 		if err != nil {
 			return nil, err
 		}
