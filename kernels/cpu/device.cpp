@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kSlots = 16;          /* calls at the same time whose scratch is kept */
 constexpr int32_t kMostThreads = 256;
+constexpr size_t kMostBytes = (size_t)1 << 40; /* more is a mistake, not a wish */
 
 struct alignas(64) scratch_header {
   size_t bytes;
@@ -68,7 +69,7 @@ void awqk_cpu_close(awqk_device *device) {
 
 int32_t awqk_cpu_alloc(awqk_device *, size_t bytes, void **out) {
   *out = nullptr;
-  return posix_memalign(out, 64, bytes ? bytes : 1) ? AWQK_ERR_OUT_OF_MEMORY : AWQK_OK;
+  return bytes > kMostBytes || posix_memalign(out, 64, bytes ? bytes : 1) ? AWQK_ERR_OUT_OF_MEMORY : AWQK_OK;
 }
 
 void awqk_cpu_release(awqk_device *, void *memory) { free(memory); }
@@ -99,7 +100,7 @@ void *awq_scratch_get(awqk_device *device, size_t bytes) {
   if (block && block->bytes >= bytes) return block + 1;
   free(block);
   void *memory = nullptr;
-  if (bytes > SIZE_MAX / 2 || posix_memalign(&memory, 64, sizeof(scratch_header) + bytes)) return nullptr;
+  if (bytes > kMostBytes || posix_memalign(&memory, 64, sizeof(scratch_header) + bytes)) return nullptr;
   block = (scratch_header *)memory;
   block->bytes = bytes;
   return block + 1;

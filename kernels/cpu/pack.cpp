@@ -74,7 +74,7 @@ int32_t shape(const awqk_qweight *q, int32_t mode, awqk_weight *w) {
   if (!times(q->k / q->group, w->splits, &w->segments) || !times(w->segments, w->lines * AWQ_LINE + AWQ_RECORD, &bytes) || bytes > INT64_MAX - 63)
     return AWQK_ERR_INVALID_ARGUMENT;
   w->panel_bytes = (bytes + 63) / 64 * 64;
-  if (!times(w->panels, w->panel_bytes, &total) || total > (int64_t)1 << 46) return AWQK_ERR_OUT_OF_MEMORY;
+  if (!times(w->panels, w->panel_bytes, &total) || total > (int64_t)1 << 40) return AWQK_ERR_OUT_OF_MEMORY;
   w->bytes = (size_t)total;
   return AWQK_OK;
 }

@@ -191,13 +191,16 @@ void logits_rows(void *argument, int64_t i, int32_t) {
   const double lse_p = lse(p, g->v, top_p);
   double sums[16] = {}, weights[16] = {};
   for (int64_t k = 0; k < g->v; k += 16) {
-    const int64_t left = least(16, g->v - k);
-    float e[16];
-    vstore(e, vexp(vsub(load_part(p + k, left, -__builtin_inff()), vset(top_p))));
-    for (int c = 0; c < left; c++) {
-      if (e[c] == 0) continue; /* 0 log 0, also where p is -inf */
-      sums[c] += (double)e[c] * (((double)p[k + c] - lse_p) - ((double)q[k + c] - lse_q));
-      weights[c] += (double)e[c];
+    const int64_t left = g->v - k;
+    const V value = load_part(p + k, left, -__builtin_inff());
+    float e[16], a[16], b[16];
+    vstore(e, vexp(vsub(value, vset(top_p))));
+    vstore(a, value);
+    vstore(b, load_part(q + k, left, 0));
+    for (int c = 0; c < 16; c++) {
+      const double weight = (double)e[c], term = weight * (((double)a[c] - lse_p) - ((double)b[c] - lse_q));
+      sums[c] += weight == 0.0 ? 0.0 : term; /* 0 log 0, also where p is -inf */
+      weights[c] += weight;
     }
   }
   g->kl[i] = fold16(sums) / fold16(weights);
