@@ -13,7 +13,6 @@ import (
 	"unsafe"
 
 	"libawq/capi/command"
-	"libawq/kernels"
 	"libawq/kernels/native"
 )
 
@@ -39,11 +38,11 @@ func awqgo_command_run(argc C.int32_t, argv **C.char, cancel C.awq_cancel_fn, us
 	return C.int32_t(code)
 }
 
-// openDevice opens the CPU for a command; close frees it.
-func openDevice(isa string, threads int) (kernels.Ops, func(), error) {
+// openDevice opens the CPU for a command.
+func openDevice(isa string, threads int) (*command.Device, error) {
 	d, err := native.Open(native.Options{ISA: isa, Threads: threads})
 	if err != nil {
-		return kernels.Ops{}, nil, err
+		return nil, err
 	}
-	return d.Ops(), d.Close, nil
+	return &command.Device{Ops: d.Ops(), Roof: d.Roof, Close: d.Close}, nil
 }

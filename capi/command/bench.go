@@ -45,14 +45,17 @@ func (a *app) bench() *cobra.Command {
 			if len(args) == 1 {
 				kinds = args
 			}
+			if s.group == 0 {
+				s.group = usualGroup(s.k)
+			}
 			if s.m < 0 || s.n < 16 || s.k < 16 || s.m > 1<<16 || s.n > 1<<16 || s.k > 1<<16 || s.group < 2 || s.k%s.group != 0 || s.k%2 != 0 {
 				return usagef("bench of m=%d n=%d k=%d group=%d", s.m, s.n, s.k, s.group)
 			}
-			ops, closeDevice, err := a.device()
+			device, err := a.device()
 			if err != nil {
 				return err
 			}
-			defer closeDevice()
+			defer device.Close()
 			rows := []measure{}
 			for _, kind := range kinds {
 				run := a.benchLinear
@@ -70,7 +73,7 @@ func (a *app) bench() *cobra.Command {
 				for _, m := range sizes {
 					row := s
 					row.m = m
-					got, err := run(c.Context(), ops, row, time.Duration(seconds*float64(time.Second)))
+					got, err := run(c.Context(), device, row, time.Duration(seconds*float64(time.Second)))
 					if err != nil {
 						return err
 					}
@@ -91,13 +94,13 @@ func (a *app) bench() *cobra.Command {
 	v.IntVar(&s.m, "m", 0, "rows (0: a few sizes)")
 	v.IntVar(&s.n, "n", 4096, "outputs")
 	v.IntVar(&s.k, "k", 4096, "inputs")
-	v.IntVar(&s.group, "group-size", 128, "inputs that share a scale")
+	v.IntVar(&s.group, "group-size", 0, "inputs that share a scale (0: the largest of 128, 64, 32 that divides, else one group a row)")
 	v.Float64Var(&seconds, "seconds", 2, "time for each row")
 	return c
 }
 
 // benchGemm multiplies [m, k] by [n, k] transposed.
-func (a *app) benchGemm(ctx context.Context, ops kernels.Ops, s shape, d time.Duration) (measure, error) {
+func (a *app) benchGemm(ctx context.Context, device *Device, s shape, d time.Duration) (measure, error) {
 	buf, err := kernels.NewBuffer(4 * (s.m*s.k + s.n*s.k + s.m*s.n))
 	if err != nil {
 		return measure{}, err
@@ -106,11 +109,11 @@ func (a *app) benchGemm(ctx context.Context, ops kernels.Ops, s shape, d time.Du
 	data := buf.Float32()
 	noise(data[:s.m*s.k+s.n*s.k])
 	x, w, y := kernels.NewMat(data, s.m, s.k), kernels.NewMat(data[s.m*s.k:], s.n, s.k), kernels.NewMat(data[s.m*s.k+s.n*s.k:], s.m, s.n)
-	return a.row(ctx, "gemm", ops, s, 4*float64(s.n)*float64(s.k), d, func(int) error { return ops.Gemm(x, w, y, 1, true, false) })
+	return a.row(ctx, "gemm", device, s, 4*float64(s.n)*float64(s.k), d, func(int) error { return device.Ops.Gemm(x, w, y, 1, true, false) })
 }
 
 // benchLinear cycles through enough copies of a linear that its weights come from memory.
-func (a *app) benchLinear(ctx context.Context, ops kernels.Ops, s shape, d time.Duration) (measure, error) {
+func (a *app) benchLinear(ctx context.Context, device *Device, s shape, d time.Duration) (measure, error) {
 	q := &kernels.QWeight{N: s.n, K: s.k, Group: s.group, Codes: make([]uint8, s.n*s.k/2), Scales: make([]uint16, s.n*s.k/s.group), Zeros: make([]uint8, s.n*s.k/s.group)}
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range q.Codes {
@@ -128,7 +131,7 @@ func (a *app) benchLinear(ctx context.Context, ops kernels.Ops, s shape, d time.
 		}
 	}()
 	for i := 0; i < copies; i++ {
-		w, err := ops.Pack(q, kernels.Exact)
+		w, err := device.Ops.Pack(q, kernels.Exact)
 		if err != nil {
 			return measure{}, err
 		}
@@ -142,21 +145,21 @@ func (a *app) benchLinear(ctx context.Context, ops kernels.Ops, s shape, d time.
 	data := buf.Float32()
 	noise(data[:s.m*s.k])
 	x, y := kernels.F32Rows(kernels.NewMat(data, s.m, s.k)), kernels.F32Rows(kernels.NewMat(data[s.m*s.k:], s.m, s.n))
-	m, err := a.row(ctx, "linear", ops, s, bytes, d, func(i int) error { return ops.Linear(weights[i%copies], x, y) })
+	m, err := a.row(ctx, "linear", device, s, bytes, d, func(i int) error { return device.Ops.Linear(weights[i%copies], x, y) })
 	m.Group = s.group
 	return m, err
 }
 
 // row times calls for d in slices, the limits before and after, and takes the best of each.
-func (a *app) row(ctx context.Context, name string, ops kernels.Ops, s shape, bytes float64, d time.Duration, call func(int) error) (measure, error) {
+func (a *app) row(ctx context.Context, name string, device *Device, s shape, bytes float64, d time.Duration, call func(int) error) (measure, error) {
 	flop := 2 * float64(s.m) * float64(s.n) * float64(s.k)
-	out := measure{Bench: name, Kernel: ops.Name, M: s.m, N: s.n, K: s.k}
+	out := measure{Bench: name, Kernel: device.Ops.Name, M: s.m, N: s.n, K: s.k}
 	limit := func() error {
-		if a.host.Limits == nil {
+		if device.Roof == nil {
 			return nil
 		}
-		l, err := a.host.Limits(a.threads)
-		out.LimitF, out.LimitB = max(out.LimitF, l.FMA/1e9), max(out.LimitB, l.Read/1e9)
+		flops, bytes, err := device.Roof()
+		out.LimitF, out.LimitB = max(out.LimitF, flops/1e9), max(out.LimitB, bytes/1e9)
 		return err
 	}
 	if err := limit(); err != nil {
@@ -187,6 +190,16 @@ func (a *app) row(ctx context.Context, name string, ops kernels.Ops, s shape, by
 		out.OfLimit = max(flop/(out.LimitF*1e9), bytes/(out.LimitB*1e9)) / sec
 	}
 	return out, nil
+}
+
+// usualGroup is the group size that people would choose for k inputs.
+func usualGroup(k int) int {
+	for _, g := range []int{128, 64, 32} {
+		if k%g == 0 {
+			return g
+		}
+	}
+	return k
 }
 
 func noise(x []float32) {

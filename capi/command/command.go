@@ -21,15 +21,15 @@ type Host struct {
 	Out, Err io.Writer
 	Version  string
 	Getenv   func(string) string
-	Open     func(isa string, threads int) (kernels.Ops, func(), error)
+	Open     func(isa string, threads int) (*Device, error)
 	Devices  func(pluginDirs []string) []kernels.Device
-	Limits   func(threads int) (Limits, error) // what the machine can do at most; nil where it can't be measured
 }
 
-// Limits are measured by `awq bench` beside the kernels, in the same run.
-type Limits struct {
-	FMA  float64 // float32 operations a second, two an FMA
-	Read float64 // bytes a second from memory
+// Device is an opened device.
+type Device struct {
+	Ops   kernels.Ops
+	Roof  func() (flops, bytes float64, err error) // measures what the machine can do at most; nil where that can't be measured
+	Close func()
 }
 
 // Exit codes.
@@ -117,9 +117,9 @@ func exactly(names ...string) cobra.PositionalArgs {
 }
 
 // device opens the CPU with the instruction set that AWQ_FORCE_ISA names.
-func (a *app) device() (kernels.Ops, func(), error) {
+func (a *app) device() (*Device, error) {
 	if a.threads < 0 || a.threads > 4096 {
-		return kernels.Ops{}, nil, usagef("--threads %d", a.threads)
+		return nil, usagef("--threads %d", a.threads)
 	}
 	return a.host.Open(a.host.Getenv("AWQ_FORCE_ISA"), a.threads)
 }

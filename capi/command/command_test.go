@@ -20,7 +20,7 @@ func awq(t *testing.T, stdin string, args ...string) (int, string, string) {
 	code := Run(context.Background(), args, Host{
 		In: strings.NewReader(stdin), Out: &out, Err: &errs, Version: "1.2.3",
 		Getenv: func(string) string { return "" },
-		Open:   func(string, int) (kernels.Ops, func(), error) { return ref.Ops(), func() {}, nil },
+		Open:   func(string, int) (*Device, error) { return &Device{Ops: ref.Ops(), Close: func() {}}, nil },
 		Devices: func([]string) []kernels.Device {
 			return []kernels.Device{{Name: "ref", Kind: "cpu", Available: true, Description: "plain Go"}, {Name: "x", Reason: "not here"}}
 		},

@@ -40,16 +40,16 @@ func (a *app) eval() *cobra.Command {
 			if cfg.Text.Path == "" && !asked {
 				return usagef("eval needs --text or --prompt")
 			}
-			ops, closeDevice, err := a.device()
+			device, err := a.device()
 			if err != nil {
 				return err
 			}
-			defer closeDevice()
+			defer device.Close()
 			out := evaluation{}
 			if cfg.Text.Path != "" {
 				cfg.Text.Chat, cfg.Text.Stdin = chat, a.host.In
 				a.bar = newBar(a.host.Err)
-				r, err := quant.Evaluate(c.Context(), ops, args[0], cfg, a.bar.report)
+				r, err := quant.Evaluate(c.Context(), device.Ops, args[0], cfg, a.bar.report)
 				a.bar.clear()
 				if err != nil {
 					return err
@@ -68,7 +68,7 @@ func (a *app) eval() *cobra.Command {
 				if !a.json {
 					emit = func(s string) { fmt.Fprint(a.host.Out, s) }
 				}
-				text, err := quant.Generate(c.Context(), ops, args[0], prompt, chat, maxNew, emit)
+				text, err := quant.Generate(c.Context(), device.Ops, args[0], prompt, chat, maxNew, emit)
 				if err != nil {
 					return err
 				}

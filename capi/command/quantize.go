@@ -70,13 +70,13 @@ func (a *app) quantize() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ops, closeDevice, err := a.device()
+			device, err := a.device()
 			if err != nil {
 				return err
 			}
-			defer closeDevice()
+			defer device.Close()
 			a.bar = newBar(a.host.Err)
-			sum, err := quant.Quantize(c.Context(), ops, args[0], args[1], cfg, a.bar.report)
+			sum, err := quant.Quantize(c.Context(), device.Ops, args[0], args[1], cfg, a.bar.report)
 			a.bar.clear()
 			if err != nil {
 				return err
@@ -85,7 +85,7 @@ func (a *app) quantize() *cobra.Command {
 				return a.document(sum)
 			}
 			_, err = fmt.Fprintf(a.host.Out, "%s: %d linears in %d layers, %s -> %s, %.1f s, peak memory %s (%s)\n", args[1], sum.Linears, sum.Layers,
-				size(sum.In), size(sum.Out), sum.Seconds, size(sum.Peak), ops.Name)
+				size(sum.In), size(sum.Out), sum.Seconds, size(sum.Peak), device.Ops.Name)
 			return err
 		},
 	}

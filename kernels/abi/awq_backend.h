@@ -115,6 +115,10 @@ typedef struct awqk_logits_args {
   double *nll, *kl;  uint8_t *agree;
 } awqk_logits_args;
 
+/* What the device can do at most with this table's instructions, measured now: float32 operations a second from registers
+ * (two a multiply-add) and bytes a second read from memory, all threads together. Takes about a second and 256 MB. */
+typedef struct awqk_roof_args { double *flops, *bytes; } awqk_roof_args;
+
 typedef struct awqk_ops {
   uint32_t abi, struct_size;
   const char *name;                                                             /* "cpu/avx2" */
@@ -141,6 +145,7 @@ typedef struct awqk_ops {
   int32_t (*clip)(awqk_device *, const awqk_clip_args *, void *stream);
   int32_t (*sqdiff)(awqk_device *, const awqk_sqdiff_args *, void *stream);
   int32_t (*logits)(awqk_device *, const awqk_logits_args *, void *stream);
+  int32_t (*roof)(awqk_device *, const awqk_roof_args *, void *stream);
 } awqk_ops;
 
 /* A plug-in's only exported symbol: the table for `abi`, NULL if it can't serve it. A library with several tables (one an

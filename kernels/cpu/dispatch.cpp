@@ -24,6 +24,9 @@ enum {
 #include "kernels.inc"
 
 constexpr awqk_ops table(uint32_t can, const char *name, int32_t (*score)(), int32_t (*describe)(int32_t, char *, size_t)) {
+  struct { /* not by looking at the pointers: under a sanitizer they are no constants */
+    bool linear, gemm, rmsnorm, rope, softmax, glu, abssum, fakequant, quantize, clip, sqdiff, logits, roof;
+  } filled = {};
   awqk_ops ops = {};
   ops.abi = AWQK_ABI;
   ops.struct_size = sizeof ops;
@@ -40,7 +43,7 @@ constexpr awqk_ops table(uint32_t can, const char *name, int32_t (*score)(), int
   ops.pack = awqk_cpu_pack;
   ops.unpack = awqk_cpu_unpack;
 #define AWQ_KERNEL(slot, words, isa) \
-  if (!ops.slot && ((uint32_t)needs_##isa & ~can) == 0) ops.slot = awqk_##words##_##isa;
+  if (!filled.slot && ((uint32_t)needs_##isa & ~can) == 0) filled.slot = true, ops.slot = awqk_##words##_##isa;
 #include "kernels.inc"
   return ops;
 }

@@ -5,6 +5,8 @@
 
 #include "awq_backend.h"
 
+enum { AWQGO_UNSUPPORTED = 2 }; /* AWQ_ERR_UNSUPPORTED of awq.h */
+
 /* A table may be older than this header: what lies beyond its struct_size doesn't exist. */
 #define AWQGO_HAS(o, slot) ((o)->struct_size >= offsetof(awqk_ops, slot) + sizeof((o)->slot) && (o)->slot)
 
@@ -39,6 +41,12 @@ static inline int32_t awqgo_pack(const awqk_ops *o, awqk_device *d, int64_t n, i
                                  const uint16_t *scales, const uint8_t *zeros, const float *bias, int32_t mode, awqk_weight **out) {
   awqk_qweight q = {n, k, group, codes, scales, zeros, bias};
   return o->pack(d, &q, mode, out);
+}
+
+static inline int32_t awqgo_roof(const awqk_ops *o, awqk_device *d, double *flops, double *bytes) {
+  if (!AWQGO_HAS(o, roof)) return AWQGO_UNSUPPORTED;
+  awqk_roof_args g = {flops, bytes};
+  return o->roof(d, &g, NULL);
 }
 
 static inline void awqgo_unpack(const awqk_ops *o, awqk_device *d, awqk_weight *w) { o->unpack(d, w); }

@@ -11,31 +11,7 @@
 #include "../detect.h"
 #include "../device.h"
 
-extern "C" {
-double awq_roof_fma_scalar(int64_t, float *);
-void awq_roof_read_scalar(const char *, int64_t, float *);
-#if defined(__x86_64__)
-double awq_roof_fma_avx2(int64_t, float *);
-double awq_roof_fma_avx512(int64_t, float *);
-void awq_roof_read_avx2(const char *, int64_t, float *);
-void awq_roof_read_avx512(const char *, int64_t, float *);
-#endif
-}
-
 namespace {
-
-struct roofs {
-  double (*fma)(int64_t, float *);
-  void (*read)(const char *, int64_t, float *);
-};
-
-roofs of(const char *isa) {
-#if defined(__x86_64__)
-  if (strstr(isa, "avx512")) return {awq_roof_fma_avx512, awq_roof_read_avx512};
-  if (strstr(isa, "avx2")) return {awq_roof_fma_avx2, awq_roof_read_avx2};
-#endif
-  return {awq_roof_fma_scalar, awq_roof_read_scalar};
-}
 
 /* On one thread its CPU time, which a busy machine disturbs less; else the wall clock. */
 clockid_t clock_used = CLOCK_MONOTONIC;
@@ -77,32 +53,16 @@ struct bench {
   const awqk_ops *ops;
   awqk_device *device;
   int32_t threads;
-  roofs roof;
 };
 
-/* All threads at once on the register loop: each chunk is one thread's share. */
-double fma_limit(const bench &b) {
-  struct job { const bench *b; double flop; } j = {&b, 0};
-  const auto run = [](void *arg, int64_t, int32_t) {
-    job *g = (job *)arg;
-    float sink[16] = {0.5f, 1e-3f};
-    g->flop = g->b->roof.fma(400000, sink);
-  };
-  const timing t = measure([&] { awq_parallel(b.device, b.threads, 1e9, run, &j); }, 0.6);
-  return j.flop * b.threads / t.best;
-}
-
-double read_limit(const bench &b, const std::vector<char> &big) {
-  struct job { const bench *b; const char *p; } j = {&b, big.data()};
-  const int64_t piece = 1 << 20;
-  const auto run = [](void *arg, int64_t chunk, int32_t) {
-    const job *g = (const job *)arg;
-    float sink[16];
-    g->b->roof.read(g->p + chunk * (1 << 20), 1 << 20, sink);
-  };
-  const int64_t pieces = (int64_t)big.size() / piece;
-  const timing t = measure([&] { awq_parallel(b.device, pieces, 1e9, run, &j); }, 0.6);
-  return (double)(pieces * piece) / t.best;
+struct limits {
+  double flops, bytes;
+};
+limits roof(const bench &b) {
+  limits l = {1, 1};
+  const awqk_roof_args args = {&l.flops, &l.bytes};
+  if (b.ops->roof(b.device, &args, nullptr)) puts("no memory to measure the read limit");
+  return l;
 }
 
 void gemm(const bench &b) {
@@ -112,7 +72,7 @@ void gemm(const bench &b) {
       {512, 512, 64, 1, "scores"},                {512, 64, 512, 0, "mixing"},    {576, 576, 2048, 1, "Gram"},
       {128, 128, 2048, 1, "Gram of a group"},     {512, 49152, 576, 1, "logits"}, {1, 49152, 576, 1, "logits of a token"}};
   for (const auto &c : cases) {
-    const double limit = fma_limit(b);
+    const double limit = roof(b).flops;
     std::vector<float> x((size_t)(c.m * c.k)), w((size_t)(c.n * c.k)), y((size_t)(c.m * c.n));
     for (float &f : x) f = value();
     for (float &f : w) f = value();
@@ -132,7 +92,6 @@ void linear(const bench &b) {
   for (uint8_t &z : zeros) z = (uint8_t)(next() & 15);
   for (uint16_t &s : scales) s = (uint16_t)(0x2000 + (next() & 0x3ff));
   const awqk_qweight q = {n, k, group, codes.data(), scales.data(), zeros.data(), nullptr};
-  std::vector<char> big((size_t)256 << 20, 1);
   for (int32_t mode : {AWQK_EXACT, AWQK_INT8}) {
     std::vector<awqk_weight *> w((size_t)copies);
     const double start = now();
@@ -140,7 +99,8 @@ void linear(const bench &b) {
       if (b.ops->pack(b.device, &q, mode, &p)) return (void)puts("out of memory");
     printf("pack %s 4096x4096: %.1f ms\n", b.ops->name, (now() - start) / copies * 1e3);
     for (int64_t m : {1, 2, 4, 8, 16, 64, 512}) {
-      const double bandwidth = read_limit(b, big), limit = fma_limit(b);
+      const limits l = roof(b);
+      const double bandwidth = l.bytes, limit = l.flops;
       std::vector<float> x((size_t)(m * k)), y((size_t)(m * n));
       for (float &f : x) f = value();
       size_t turn = 0;
@@ -198,7 +158,7 @@ int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "all", *isa = argc > 2 ? argv[2] : "";
   for (int32_t i = 0; const awqk_ops *ops = awqk_entry(AWQK_ABI, i); i++) {
     if (ops->score() <= 0 || (*isa && strcmp(ops->name + 4, isa))) continue;
-    bench b = {ops, nullptr, 0, of(ops->name)};
+    bench b = {ops, nullptr, 0};
     if (ops->open(0, argc > 3 ? atoi(argv[3]) : 0, &b.device)) return 1;
     b.threads = awq_threads(b.device);
     if (b.threads == 1) clock_used = CLOCK_THREAD_CPUTIME_ID;

@@ -1,2 +1,0 @@
-#include "../isa_avx2.h"
-#include "roof.h"

@@ -1,2 +1,0 @@
-#include "../isa_avx512.h"
-#include "roof.h"

@@ -1,2 +1,0 @@
-#include "../isa_scalar.h"
-#include "roof.h"

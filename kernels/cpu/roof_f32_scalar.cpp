@@ -1,0 +1,2 @@
+#include "isa_scalar.h"
+#include "roof_tile.h"
