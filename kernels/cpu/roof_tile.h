@@ -58,9 +58,7 @@ void roof_read(void *argument, int64_t chunk, int32_t) {
       __builtin_prefetch(p + s * (kPiece / 4) + at + 2048, 0, 2);
       sum[s] = isub(sum[s], iload(p + s * (kPiece / 4) + at));
     }
-  float out[16];
-  vstore(out, ifloat(isub(isub(sum[0], sum[1]), isub(sum[2], sum[3]))));
-  j->sink = out[0];
+  j->sink = sum_of(ifloat(isub(isub(sum[0], sum[1]), isub(sum[2], sum[3]))));
 }
 
 /* The shortest of some runs, seconds. */
