@@ -18,11 +18,18 @@ if(go_result OR AWQ_GO_VERSION VERSION_LESS 1.25)
   message(FATAL_ERROR "libawq: ${GO_EXECUTABLE} is Go ${AWQ_GO_VERSION}, 1.25 or newer is needed")
 endif()
 
+set(AWQ_GO_CC ${CMAKE_C_COMPILER})
+if(AWQ_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL GNU)
+  # `go build -asan` asks the compiler for its name, and /usr/bin/cc does not say "gcc".
+  find_program(AWQ_GCC gcc REQUIRED)
+  set(AWQ_GO_CC ${AWQ_GCC})
+endif()
+
 set(AWQ_LIBRARY ${CMAKE_BINARY_DIR}/libawq.so.1)
 add_custom_target(awq_go ALL
   COMMAND ${CMAKE_COMMAND}
     -DSOURCE=${CMAKE_CURRENT_SOURCE_DIR} -DBINARY=${CMAKE_BINARY_DIR} -DOUT=${CMAKE_BINARY_DIR} -DARCHIVE=$<TARGET_FILE:awq_cpu>
-    -DGO=${GO_EXECUTABLE} -DCC=${CMAKE_C_COMPILER} -DSANITIZE=$<BOOL:${AWQ_SANITIZE}>
+    -DGO=${GO_EXECUTABLE} -DCC=${AWQ_GO_CC} -DSANITIZE=$<BOOL:${AWQ_SANITIZE}>
     -P ${CMAKE_CURRENT_SOURCE_DIR}/.ci/cmake/GoBuild.cmake
   BYPRODUCTS ${AWQ_LIBRARY} ${CMAKE_BINARY_DIR}/libawq.so
   COMMENT "Go: libawq.so.1"

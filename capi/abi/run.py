@@ -135,7 +135,7 @@ class Run:
         soname = re.search(r"SONAME.*\[(.*)\]", dynamic)
         self.check("SONAME", soname is not None and soname.group(1) == f"libawq.so.{generate.soname(header.load())}", str(soname))
         needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
-        foreign = [n for n in needed if not NEEDED.fullmatch(n) and not (self.asan and re.match(r"lib(asan|ubsan|stdc\+\+|gcc_s)\.", n))]
+        foreign = [n for n in needed if not NEEDED.fullmatch(n) and not (self.asan and re.match(r"lib(asan|ubsan|stdc\+\+|gcc_s|resolv)\.", n))]
         self.check("NEEDED within libc, libm, libpthread, libdl", not foreign, str(foreign))
         segments = subprocess.run(["readelf", "-lW", str(self.library)], capture_output=True, text=True, check=True).stdout
         tls = re.search(r"^\s*TLS\s+\S+\s+\S+\s+\S+\s+\S+\s+(0x[0-9a-f]+)", segments, re.M)
