@@ -5,14 +5,14 @@
 #include "core.h"
 #include "_cgo_export.h"
 
-#define NEED(p, call)                                                                              \
-  do {                                                                                             \
-    if (!(p)) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: " #p " is NULL", call);              \
+#define NEED(p, call)                                                                 \
+  do {                                                                                \
+    if (!(p)) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: " #p " is NULL", call); \
   } while (0)
-#define CHECK(expr)              \
-  do {                           \
-    awq_status st_ = (expr);     \
-    if (st_) return st_;         \
+#define CHECK(expr)          \
+  do {                       \
+    awq_status st_ = (expr); \
+    if (st_) return st_;     \
   } while (0)
 
 awq_status awq_context_create(const awq_context_options *options, awq_context **out) {

@@ -63,9 +63,7 @@ AWQ_INLINE void read_row(const void *row, int32_t dtype, int64_t k0, int64_t cou
   for (; i < depth; i++) to[i] = 0;
 }
 
-AWQ_INLINE const void *row_of(Args g, int64_t i) {
-  return (const char *)g->x + i * g->x_stride * (g->x_dtype == AWQK_F32 ? 4 : 2);
-}
+AWQ_INLINE const void *row_of(Args g, int64_t i) { return (const char *)g->x + i * g->x_stride * (g->x_dtype == AWQK_F32 ? 4 : 2); }
 
 /* Where segment s begins in k and how many codes it has. */
 AWQ_INLINE int64_t segment_start(const awqk_weight *w, int64_t s) { return s / w->splits * w->group + s % w->splits * w->lines * 8; }
@@ -155,7 +153,7 @@ template <int E> AWQ_INLINE V weight_of(const uint8_t *line, I mask, I zero) {
   if constexpr (E == 7) return ifloat(isub(iright<28>(word), zero));
   else return ifloat(isub(iand(word, mask), zero));
 }
-template <int E> AWQ_INLINE I zero_of(I zeros) { return E == 7 ? zeros : ileft<E == 7 ? 0 : 4 * E>(zeros); }
+template <int E> AWQ_INLINE I zero_of(I zeros) { return E == 7 ? zeros : ileft < E == 7 ? 0 : 4 * E > (zeros); }
 template <int E> AWQ_INLINE I mask_of() { return iset(15 << (E == 7 ? 0 : 4 * E)); }
 
 AWQ_INLINE const uint8_t *panel_of(const awqk_weight *w, int64_t panel) { return w->data + panel * w->panel_bytes; }
@@ -165,8 +163,8 @@ AWQ_INLINE V scale_of(const uint8_t *record) { return load_f16((const uint16_t *
 /* ---- few rows: decode in registers ---- */
 
 template <int E, int P, int R>
-AWQ_INLINE void nibbles(const uint8_t *const (&line)[P], const I (&zeros)[P], const float *x, int64_t x_row, int64_t lines,
-                        int64_t ahead, V (&sum)[P][R]) {
+AWQ_INLINE void nibbles(const uint8_t *const (&line)[P], const I (&zeros)[P], const float *x, int64_t x_row, int64_t lines, int64_t ahead,
+                        V (&sum)[P][R]) {
   const I mask = mask_of<E>();
   I zero[P];
 #pragma GCC unroll 4
@@ -398,8 +396,7 @@ void many_chunk(void *argument, int64_t chunk, int32_t worker) {
   for (int64_t panel = from; panel < to;) {
     const int64_t together = panel + GEMM_NV <= to ? GEMM_NV : 1;
     for (int64_t i = 0; i < j->rows; i++)
-      for (int64_t v = 0; v < together; v++)
-        write_row(j, i, panel + v, vload(acc + ((panel - from) * j->rows + i * together + v) * 16));
+      for (int64_t v = 0; v < together; v++) write_row(j, i, panel + v, vload(acc + ((panel - from) * j->rows + i * together + v) * 16));
     panel += together;
   }
 }
