@@ -21,9 +21,12 @@ import (
 // tick is how often a running job looks at its caller.
 const tick = 50 * time.Millisecond
 
-// pump runs a job in a goroutine and asks `ask` about ten times a second on the calling thread, the only one on which callbacks
-// may run; true cancels the job, whose end is awaited all the same.
+// pump runs a job in a goroutine and asks `ask` before it and about twenty times a second on the calling thread, the only one on
+// which callbacks may run; true cancels the job, whose end is awaited all the same.
 func pump(job func(ctx context.Context) error, ask func() bool) error {
+	if ask() {
+		return context.Canceled
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var g kernels.Group
@@ -49,7 +52,7 @@ func pump(job func(ctx context.Context) error, ask func() bool) error {
 // withProgress pumps a job's latest progress to a C callback.
 func withProgress(fn C.awq_progress_fn, user unsafe.Pointer, job func(ctx context.Context, report quant.Report) error) error {
 	var mu sync.Mutex
-	var last quant.Progress
+	last := quant.Progress{Stage: "start", Left: -1}
 	report := func(p quant.Progress) {
 		mu.Lock()
 		last = p

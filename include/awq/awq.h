@@ -157,7 +157,8 @@ typedef struct awq_progress {
   double seconds;         /* since the start */
   double seconds_left;    /* estimate; < 0 while unknown */
 } awq_progress;
-/** Non-zero cancels: the call cleans up and returns AWQ_ERR_CANCELLED. Called at least about ten times a second. */
+/** Non-zero cancels: the call cleans up and returns AWQ_ERR_CANCELLED. Called once before the work (stage "start") and then at
+ *  least about ten times a second. */
 typedef int32_t (*awq_progress_fn)(void *user, const awq_progress *progress);
 
 /* ---- quantize ----------------------------------------------------------------------------------------------------------- */
