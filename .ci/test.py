@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -430,6 +431,7 @@ def main():
     parser.add_argument("--fuzz-count", type=int, default=3000, help="inputs for each fuzz target")
     parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join((*ALL, 'race'))}; default: all but race")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores Ctrl-C, and the tests would inherit that
     WORK.mkdir(parents=True, exist_ok=True)
     passed = failed = skipped = 0
     begin = time.monotonic()
