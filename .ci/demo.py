@@ -107,8 +107,8 @@ def main():
     parser.add_argument("--harder", action="store_true", help="the variant with strong activation outliers")
     parser.add_argument("--text", type=pathlib.Path, help="text to measure on; default: the held-out text of quant/corpus")
     parser.add_argument("--calib", type=pathlib.Path, help="calibration text; default: the built-in one")
-    parser.add_argument("--tokens", type=int, default=4096, help="tokens of it")
-    parser.add_argument("--samples", type=int, default=8, help="calibration windows of 512 tokens")
+    parser.add_argument("--tokens", type=int, default=3072, help="tokens of it")
+    parser.add_argument("--samples", type=int, default=4, help="calibration windows of 512 tokens")
     options = parser.parse_args()
     begin = time.monotonic()
 
