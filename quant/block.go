@@ -9,11 +9,8 @@ import (
 	"libawq/quant/calib"
 	"libawq/quant/family"
 	"libawq/quant/graph"
-	"libawq/quant/pack"
 	"libawq/quant/search"
 )
-
-func newCanonical(n, k, group int) *kernels.QWeight { return pack.New(n, k, group) }
 
 // search runs a block on the calibration windows, finds and folds its scales, and returns the clip limit of each linear
 // [N, K/Group]. All searches see the original weights and inputs. j.x holds the block's original output afterwards.

@@ -14,6 +14,7 @@ import (
 	"libawq/quant/checkpoint"
 	"libawq/quant/checkpoint/safetensors"
 	"libawq/quant/graph"
+	"libawq/quant/pack"
 )
 
 // Quantize writes the quantised form of the folder src to the new folder dst. On failure or cancellation nothing of dst is left.
@@ -282,7 +283,7 @@ func (j *job) write(name string, l *graph.Linear, limit []float32) error {
 		}
 		return j.writeFloat(name+".weight", l.W.Data[:l.N*l.K])
 	}
-	q := newCanonical(l.N, l.K, groupOf(j.cfg.Group, l.K))
+	q := pack.New(l.N, l.K, groupOf(j.cfg.Group, l.K))
 	if err := j.ops.Quantize(l.W, limit, j.cfg.Symmetric, q); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
