@@ -8,6 +8,10 @@ ZIG          := ziglang==0.15.2
 NUMPY        := numpy==2.0.2|3.13:numpy==2.3.5
 RUFF         := ruff==0.14.10
 CLANG_FORMAT := clang-format==20.1.8
+# Peers of the benchmark; they go to build/peers.
+ONNXRUNTIME  := onnxruntime==1.32.0 onnx==1.23.2
+OPENVINO     := openvino==2026.4.1
+GGML         := llama-cpp-python==0.3.36
 export STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 PREFIX  ?= /usr/local
@@ -19,10 +23,10 @@ CONFIGURE_FLAGS ?=
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: build demo test race asan fuzz bench abi gen lint format wheel install clean help
+.PHONY: build demo test race asan fuzz bench bench-peers bench-cpu abi gen lint format wheel install clean help
 
 help: ## lists these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 - \2/p' Makefile | sed 's/ - /\t/' | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 - \2/p' Makefile | sed 's/ - /\t/' | expand -t 20
 
 build: build/build.ninja ## the library, the command `awq` and build/include
 	@$(TOOLS) cmake --build build
@@ -54,6 +58,14 @@ format: ## rewrites C, C++ and Go in the tree's layout
 
 bench: build ## speed of the float GEMM and of the linears, in shares of the machine's limit
 	@build/awq bench gemm && build/awq bench linear
+
+bench-peers: ## gets ONNX Runtime, OpenVINO and ggml into build/peers, for bench-cpu
+	@$(TOOLS) --python python kernels/cpu/bench/peers/prepare.py --numpy '$(NUMPY)' --onnxruntime '$(ONNXRUNTIME)' --openvino '$(OPENVINO)' --ggml '$(GGML)'
+
+bench-cpu: PEERS = build/peers/venv
+bench-cpu: COMPARE = kernels/cpu/bench/peers/compare.py
+bench-cpu: build ## our CPU linears beside those peers that are there (BENCH='--m 1,16 --all-shapes')
+	@if [ -x $(PEERS)/bin/python ]; then $(PEERS)/bin/python $(COMPARE) $(BENCH); else $(TOOLS) --need '$(NUMPY)' python $(COMPARE) $(BENCH); fi
 
 abi: build ## rewrites the golden file of the ABI from header and library
 	@$(TOOLS) --python python capi/abi/generate.py --write
