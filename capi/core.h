@@ -34,6 +34,7 @@ struct awq_linear {
   int32_t compute, has_bias, group;
   int64_t n, k;
   uint64_t bytes;
+  uint64_t order; /* hash of the order of its inputs, 0: as they come */
   awqc_device *device;
   awqk_weight *weight;
 };
@@ -43,7 +44,8 @@ struct awq_checkpoint {
   uintptr_t handle;
 };
 
-awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t k, int32_t group, int32_t compute, int32_t has_bias, uint64_t bytes);
+awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t k, int32_t group, int32_t compute, int32_t has_bias, uint64_t bytes,
+                            uint64_t order);
 
 /* error.c: sets this thread's message and returns the status. */
 awq_status awqc_fail(awq_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));

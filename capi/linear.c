@@ -6,8 +6,8 @@
 #include "core.h"
 #include "../kernels/common/awq_linear_check.h"
 
-awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t k, int32_t group, int32_t compute, int32_t has_bias,
-                            uint64_t bytes) {
+awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t k, int32_t group, int32_t compute, int32_t has_bias, uint64_t bytes,
+                            uint64_t order) {
   awq_linear *l = calloc(1, sizeof *l);
   if (!l) {
     d->ops->unpack(d->dev, (awqk_weight *)weight);
@@ -20,6 +20,7 @@ awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t
   l->n = n;
   l->k = k;
   l->bytes = bytes;
+  l->order = order;
   l->device = d;
   l->weight = (awqk_weight *)weight;
   awqc_device_retain(d);
@@ -32,19 +33,172 @@ static awq_status check_linear(const awq_linear *lin, const char *call) {
   return AWQ_OK;
 }
 
-awq_status awq_linear_forward(const awq_linear *lin, const DLTensor *x, DLTensor *y, void *stream) {
-  awq_status st = check_linear(lin, "awq_linear_forward");
+/* Whether `lin` can share a call, and so the prepared x, with `first`. */
+static awq_status check_sibling(const awq_linear *first, const awq_linear *lin, size_t i, const char *call) {
+  awq_status st = check_linear(lin, call);
   if (st) return st;
-  if (stream) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "awq_linear_forward: stream must be NULL on the CPU");
-  awqk_linear_args args;
-  char text[512];
-  st = awq_linear_check(x, y, lin->n, lin->k, lin->weight, &args, text, sizeof text);
-  if (st) return awqc_fail(st, "awq_linear_forward: %s", text);
-  awqc_clear();
-  if (args.m == 0) return AWQ_OK;
-  st = lin->device->ops->linear(lin->device->dev, &args, NULL);
-  if (st) return awqc_fail(st, "awq_linear_forward: %s could not compute %lld rows", lin->device->ops->name, (long long)args.m);
+  if (lin->device != first->device) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: linear %zu was made with another context than linear 0", call, i);
+  if (lin->k != first->k || lin->group != first->group || lin->compute != first->compute || lin->order != first->order)
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: linear %zu has k=%lld, group_size=%d, compute=%d, linear 0 k=%lld, group_size=%d, compute=%d%s",
+                     call, i, (long long)lin->k, lin->group, lin->compute, (long long)first->k, first->group, first->compute,
+                     lin->order != first->order ? "; and another g_idx" : "");
   return AWQ_OK;
+}
+
+static awq_status check_gate(const awq_linear *up, const awq_linear *gate, size_t i, const char *call) {
+  awq_status st = check_sibling(up, gate, i, call);
+  if (st) return st;
+  if (gate->n != up->n) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: gate %zu has n=%lld, up %lld", call, i, (long long)gate->n, (long long)up->n);
+  return AWQ_OK;
+}
+
+static awq_status run(const awq_linear *lin, const awqk_linear_args *args, const char *call) {
+  awqc_clear();
+  if (args->m == 0) return AWQ_OK;
+  awq_status st = lin->device->ops->linear(lin->device->dev, args, NULL);
+  if (st) return awqc_fail(st, "%s: %s could not compute %lld rows", call, lin->device->ops->name, (long long)args->m);
+  return AWQ_OK;
+}
+
+static awq_status check_stream(void *stream, const char *call) {
+  return stream ? awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: stream must be NULL on the CPU", call) : AWQ_OK;
+}
+
+/* One task over all rows of x: lin, perhaps gated. */
+static awq_status single(const awq_linear *lin, const awq_linear *gate, const DLTensor *x, DLTensor *y, int32_t part, int32_t parts,
+                         const char *call) {
+  awqk_linear_args args;
+  awqk_linear_task task;
+  char text[512];
+  awq_status st = awq_linear_check(x, y, "y", lin->n, lin->k, &args, &task, text, sizeof text);
+  if (st) return awqc_fail(st, "%s: %s", call, text);
+  task.w = lin->weight;
+  task.gate = gate ? gate->weight : NULL;
+  args.tasks = &task;
+  args.count = 1;
+  args.part = part;
+  args.parts = parts;
+  return run(lin, &args, call);
+}
+
+awq_status awq_linear_forward(const awq_linear *lin, const DLTensor *x, DLTensor *y, void *stream) {
+  static const char call[] = "awq_linear_forward";
+  awq_status st = check_linear(lin, call);
+  if (!st) st = check_stream(stream, call);
+  return st ? st : single(lin, NULL, x, y, 0, 1, call);
+}
+
+awq_status awq_linear_forward_part(const awq_linear *lin, const DLTensor *x, DLTensor *y, int32_t part, int32_t parts) {
+  static const char call[] = "awq_linear_forward_part";
+  awq_status st = check_linear(lin, call);
+  if (st) return st;
+  if (parts < 1 || part < 0 || part >= parts) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: part %d of %d", call, part, parts);
+  if (parts > 1) return single(lin, NULL, x, y, part, parts, call);
+  st = single(lin, NULL, x, y, 0, 2, call); /* the whole in two halves: no thread of ours */
+  return st ? st : single(lin, NULL, x, y, 1, 2, call);
+}
+
+awq_status awq_linear_forward_glu(const awq_linear *gate, const awq_linear *up, const DLTensor *x, DLTensor *y, void *stream) {
+  static const char call[] = "awq_linear_forward_glu";
+  awq_status st = check_linear(up, call);
+  if (!st) st = check_gate(up, gate, 0, call);
+  if (!st) st = check_stream(stream, call);
+  return st ? st : single(up, gate, x, y, 0, 1, call);
+}
+
+enum { MANY_LINEARS = 64, MANY_EXPERTS = 1024 };
+
+awq_status awq_linear_forward_many(const awq_linear *const *lins, size_t count, const DLTensor *x, DLTensor *const *ys, void *stream) {
+  static const char call[] = "awq_linear_forward_many";
+  if (!lins || !ys) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s is NULL", call, lins ? "ys" : "lins");
+  if (count < 1 || count > MANY_LINEARS) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %zu linears; want 1 to %d", call, count, MANY_LINEARS);
+  awq_status st = check_linear(lins[0], call);
+  if (!st) st = check_stream(stream, call);
+  if (st) return st;
+  awqk_linear_args args = {0};
+  awqk_linear_task tasks[MANY_LINEARS];
+  awq_matrix_view view[MANY_LINEARS];
+  for (size_t i = 0; i < count; i++) {
+    if ((st = check_sibling(lins[0], lins[i], i, call))) return st;
+    char text[512], name[32];
+    const int32_t dtype = args.y_dtype;
+    snprintf(name, sizeof name, "y[%zu]", i);
+    st = awq_linear_check(x, ys[i], name, lins[i]->n, lins[i]->k, &args, &tasks[i], text, sizeof text);
+    if (!st) st = awq_check_matrix(ys[i], name, lins[i]->n, &view[i], text, sizeof text);
+    if (st) return awqc_fail(st, "%s: %s", call, text);
+    if (i && args.y_dtype != dtype) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has another dtype than y[0]", call, name);
+    for (size_t o = 0; o < i && args.m; o++)
+      if (awq_check_overlap(&view[o], lins[o]->n, &view[i], lins[i]->n))
+        return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s overlaps y[%zu]", call, name, o);
+    tasks[i].w = lins[i]->weight;
+    tasks[i].gate = NULL;
+  }
+  args.tasks = tasks;
+  args.count = (int64_t)count;
+  return run(lins[0], &args, call);
+}
+
+/* A vector of int32 in host memory. */
+static awq_status vector(const DLTensor *t, const char *name, const int32_t **data, int64_t *length, const char *call) {
+  if (!t) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s is NULL", call, name);
+  if (t->device.device_type != kDLCPU || t->dtype.code != kDLInt || t->dtype.bits != 32 || t->dtype.lanes != 1)
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has device type %d and DLPack dtype (%d, %d, %d); want int32 on the CPU", call, name,
+                     (int)t->device.device_type, t->dtype.code, t->dtype.bits, t->dtype.lanes);
+  if (t->ndim != 1 || !t->shape || t->shape[0] < 0 || (t->strides && t->shape[0] > 1 && t->strides[0] != 1))
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has %d dimensions; want one, compact", call, name, (int)t->ndim);
+  const uintptr_t at = (uintptr_t)t->data + (uintptr_t)t->byte_offset;
+  if (t->shape[0] && (!t->data || at % sizeof(int32_t)))
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has %s", call, name, t->data ? "data that is not aligned to 4 bytes" : "no data");
+  *data = (const int32_t *)at;
+  *length = t->shape[0];
+  return AWQ_OK;
+}
+
+awq_status awq_linear_forward_grouped(const awq_linear *const *experts, const awq_linear *const *gates, size_t count, const DLTensor *x,
+                                      const DLTensor *rows, const DLTensor *offsets, DLTensor *y, void *stream) {
+  static const char call[] = "awq_linear_forward_grouped";
+  if (!experts) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: experts is NULL", call);
+  if (count < 1 || count > MANY_EXPERTS) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %zu experts; want 1 to %d", call, count, MANY_EXPERTS);
+  awq_status st = check_linear(experts[0], call);
+  if (!st) st = check_stream(stream, call);
+  if (st) return st;
+  const awq_linear *first = experts[0];
+  awq_matrix_view in, out;
+  char text[512];
+  st = awq_check_matrix(x, "x", first->k, &in, text, sizeof text);
+  if (!st) st = awq_check_matrix(y, "y", first->n, &out, text, sizeof text);
+  if (st) return awqc_fail(st, "%s: %s", call, text);
+  const int32_t *index = NULL, *offset;
+  int64_t total = in.rows, offset_count;
+  if (rows && (st = vector(rows, "rows", &index, &total, call))) return st;
+  if ((st = vector(offsets, "offsets", &offset, &offset_count, call))) return st;
+  if (offset_count != (int64_t)count + 1)
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: offsets holds %lld values; want %zu, one more than experts", call, (long long)offset_count,
+                     count + 1);
+  if (out.rows != total)
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: y has %lld rows; want %lld, one for each routed row", call, (long long)out.rows,
+                     (long long)total);
+  if (offset[0] != 0 || offset[count] != total)
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: offsets goes from %d to %d; want 0 to %lld", call, offset[0], offset[count], (long long)total);
+  for (int64_t i = 0; index && i < total; i++)
+    if (index[i] < 0 || index[i] >= in.rows)
+      return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: rows[%lld] is %d; x has %lld rows", call, (long long)i, index[i], (long long)in.rows);
+  if (total && in.rows && awq_check_overlap(&in, first->k, &out, first->n)) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: y overlaps x", call);
+
+  awqk_linear_task tasks[MANY_EXPERTS];
+  for (size_t e = 0; e < count; e++) {
+    if ((st = check_sibling(first, experts[e], e, call))) return st;
+    if (experts[e]->n != first->n)
+      return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: expert %zu has n=%lld, expert 0 %lld", call, e, (long long)experts[e]->n, (long long)first->n);
+    if (gates && (st = check_gate(experts[e], gates[e], e, call))) return st;
+    if (offset[e + 1] < offset[e])
+      return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: offsets[%zu] is %d after %d", call, e + 1, offset[e + 1], offset[e]);
+    tasks[e] =
+        (awqk_linear_task){experts[e]->weight, gates ? gates[e]->weight : NULL, (char *)out.data + offset[e] * out.stride * out.size, out.stride,
+                           offset[e],          offset[e + 1] - offset[e]};
+  }
+  const awqk_linear_args args = {tasks, (int64_t)count, in.data, index, total, in.stride, in.dtype, out.dtype, 0, 1};
+  return run(first, &args, call);
 }
 
 awq_status awq_linear_info(const awq_linear *lin, awq_linear_properties *properties) {

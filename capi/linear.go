@@ -9,6 +9,7 @@ import "C"
 
 import (
 	"fmt"
+	"hash/fnv"
 	"unsafe"
 
 	"libawq/kernels"
@@ -38,8 +39,14 @@ func finish(e *engine, d *C.awqc_device, q *kernels.QWeight, mode kernels.Mode, 
 	if q.Bias != nil {
 		bias = 1
 	}
+	order := uint64(0)
+	if q.Order != nil {
+		h := fnv.New64a()
+		h.Write(unsafe.Slice((*byte)(unsafe.Pointer(&q.Order[0])), 4*len(q.Order)))
+		order = h.Sum64() | 1
+	}
 	bytes := len(q.Codes) + 2*len(q.Scales) + (len(q.Zeros)+1)/2
-	l := C.awqc_linear_new(d, C.uintptr_t(native.WeightHandle(w)), C.int64_t(q.N), C.int64_t(q.K), C.int32_t(q.Group), C.int32_t(mode)+1, bias, C.uint64_t(bytes))
+	l := C.awqc_linear_new(d, C.uintptr_t(native.WeightHandle(w)), C.int64_t(q.N), C.int64_t(q.K), C.int32_t(q.Group), C.int32_t(mode)+1, bias, C.uint64_t(bytes), C.uint64_t(order))
 	if l == nil {
 		return kernels.ErrMemory
 	}
@@ -105,6 +112,15 @@ func awqgo_linear_create(h C.uintptr_t, d *C.awqc_device, desc *C.awq_linear_des
 		for i, s := range q.Scales {
 			if v := kernels.FromF16(s); v-v != 0 {
 				return fmt.Errorf("%w: scales: %v for output %d, group %d", quant.ErrInvalid, v, i/int(k/group), i%int(k/group))
+			}
+		}
+		if desc.g_idx != nil {
+			raw, err := array("g_idx", desc.g_idx, []int64{k}, "I32")
+			if err != nil {
+				return err
+			}
+			if err := q.Regroup(raw); err != nil {
+				return err
 			}
 		}
 		if desc.bias != nil {

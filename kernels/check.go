@@ -88,6 +88,18 @@ func (q *QWeight) Check() error {
 			return err
 		}
 	}
+	if q.Order != nil {
+		if err := checkLen(op, "order", len(q.Order), q.K); err != nil {
+			return err
+		}
+		seen := make([]bool, q.K)
+		for k, at := range q.Order {
+			if at < 0 || int(at) >= q.K || seen[at] {
+				return badf("%s: order is no permutation: %d at %d", op, at, k)
+			}
+			seen[at] = true
+		}
+	}
 	for i, z := range q.Zeros {
 		if z > 15 {
 			return badf("%s: zero %d at %d is above 15", op, z, i)

@@ -83,6 +83,7 @@ type QWeight struct {
 	Scales      []uint16  // fp16 [N, K/Group]
 	Zeros       []uint8   // [N, K/Group], each 0..15
 	Bias        []float32 // [N] or nil
+	Order       []int32   // [K] or nil: column k meets x[Order[k]], a permutation
 }
 
 // Code is the 4-bit code of weight (n, k).
@@ -92,6 +93,13 @@ func (q *QWeight) Code(n, k int) uint8 {
 
 // Weight is a linear packed in a back end's own layout.
 type Weight interface{ Close() }
+
+// Roof is what a device can do at most, measured.
+type Roof struct {
+	FLOPS float64 // float32 operations a second from registers, two a multiply-add
+	Int8  float64 // the same of 4-bit codes times signed bytes
+	Bytes float64 // a second, read from memory
+}
 
 // Act names the activation of a gated MLP.
 type Act int32

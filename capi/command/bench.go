@@ -12,7 +12,10 @@ import (
 )
 
 // shape is what a bench measures.
-type shape struct{ m, n, k, group int }
+type shape struct {
+	m, n, k, group int
+	int8           bool
+}
 
 // measure is one row of a bench: the kernel beside the machine's limit, measured alternately in the same run.
 type measure struct {
@@ -26,6 +29,7 @@ type measure struct {
 	GFLOPS  float64 `json:"gflops"`
 	GBs     float64 `json:"gbytes_per_second"` // of weights
 	LimitF  float64 `json:"limit_gflops"`
+	LimitI  float64 `json:"limit_gops_int8"`
 	LimitB  float64 `json:"limit_gbytes_per_second"`
 	OfLimit float64 `json:"share_of_limit"` // of the nearer of the two
 }
@@ -34,10 +38,10 @@ func (a *app) bench() *cobra.Command {
 	var s shape
 	var seconds float64
 	c := &cobra.Command{
-		Use:   "bench [gemm|linear]",
+		Use:   "bench [gemm|linear|roof]",
 		Short: "Measure kernels beside the machine's limits",
-		Long: "Measures the float32 product of calibration (gemm) or the quantised linear (linear), in the same run as the machine's float32 FMA rate\n" +
-			"and its memory read rate. --m 0 runs a few batch sizes.",
+		Long: "Measures the float32 product of calibration (gemm) or the quantised linear (linear), in the same run as the machine's float32 FMA rate,\n" +
+			"its rate of 4-bit codes times signed bytes and its memory read rate; roof measures these alone. --m 0 runs a few batch sizes.",
 		Example: "  awq bench gemm\n  awq bench linear --n 4096 --k 4096 --m 1\n  AWQ_FORCE_ISA=avx2 awq bench --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -56,6 +60,9 @@ func (a *app) bench() *cobra.Command {
 				return err
 			}
 			defer device.Close()
+			if len(kinds) == 1 && kinds[0] == "roof" {
+				return a.benchRoof(device)
+			}
 			rows := []measure{}
 			for _, kind := range kinds {
 				run := a.benchLinear
@@ -65,7 +72,7 @@ func (a *app) bench() *cobra.Command {
 					run, sizes = a.benchGemm, []int{512}
 				case "linear":
 				default:
-					return usagef("unknown bench %q; known: gemm, linear", kind)
+					return usagef("unknown bench %q; known: gemm, linear, roof", kind)
 				}
 				if s.m != 0 {
 					sizes = []int{s.m}
@@ -91,12 +98,29 @@ func (a *app) bench() *cobra.Command {
 		},
 	}
 	v := c.Flags()
+	v.BoolVar(&s.int8, "int8", false, "the linear's activations as signed bytes")
 	v.IntVar(&s.m, "m", 0, "rows (0: a few sizes)")
 	v.IntVar(&s.n, "n", 4096, "outputs")
 	v.IntVar(&s.k, "k", 4096, "inputs")
 	v.IntVar(&s.group, "group-size", 0, "inputs that share a scale (0: the largest of 128, 64, 32 that divides, else one group a row)")
 	v.Float64Var(&seconds, "seconds", 2, "time for each row")
 	return c
+}
+
+// benchRoof prints the limits alone.
+func (a *app) benchRoof(device *Device) error {
+	if device.Roof == nil {
+		return fmt.Errorf("%s: its limits can't be measured: %w", device.Ops.Name, kernels.ErrUnsupported)
+	}
+	r, err := device.Roof()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.document(map[string]any{"kernel": device.Ops.Name, "gflops": r.FLOPS / 1e9, "gops_int8": r.Int8 / 1e9, "gbytes_per_second": r.Bytes / 1e9})
+	}
+	fmt.Fprintf(a.host.Out, "%s: %.1f GFLOP/s, %.1f GOP/s of codes times signed bytes, %.2f GB/s read\n", device.Ops.Name, r.FLOPS/1e9, r.Int8/1e9, r.Bytes/1e9)
+	return nil
 }
 
 // benchGemm multiplies [m, k] by [n, k] transposed.
@@ -131,7 +155,11 @@ func (a *app) benchLinear(ctx context.Context, device *Device, s shape, d time.D
 		}
 	}()
 	for i := 0; i < copies; i++ {
-		w, err := device.Ops.Pack(q, kernels.Exact)
+		mode := kernels.Exact
+		if s.int8 {
+			mode = kernels.Int8
+		}
+		w, err := device.Ops.Pack(q, mode)
 		if err != nil {
 			return measure{}, err
 		}
@@ -158,8 +186,8 @@ func (a *app) row(ctx context.Context, name string, device *Device, s shape, byt
 		if device.Roof == nil {
 			return nil
 		}
-		flops, bytes, err := device.Roof()
-		out.LimitF, out.LimitB = max(out.LimitF, flops/1e9), max(out.LimitB, bytes/1e9)
+		roof, err := device.Roof()
+		out.LimitF, out.LimitI, out.LimitB = max(out.LimitF, roof.FLOPS/1e9), max(out.LimitI, roof.Int8/1e9), max(out.LimitB, roof.Bytes/1e9)
 		return err
 	}
 	if err := limit(); err != nil {
@@ -186,8 +214,12 @@ func (a *app) row(ctx context.Context, name string, device *Device, s shape, byt
 	}
 	sec := best.Seconds()
 	out.Micros, out.GFLOPS, out.GBs = 1e6*sec, flop/sec/1e9, bytes/sec/1e9
-	if out.LimitF > 0 && out.LimitB > 0 {
-		out.OfLimit = max(flop/(out.LimitF*1e9), bytes/(out.LimitB*1e9)) / sec
+	compute := out.LimitF
+	if s.int8 && name == "linear" {
+		compute = out.LimitI
+	}
+	if compute > 0 && out.LimitB > 0 {
+		out.OfLimit = max(flop/(compute*1e9), bytes/(out.LimitB*1e9)) / sec
 	}
 	return out, nil
 }

@@ -28,7 +28,7 @@ type Host struct {
 // Device is an opened device.
 type Device struct {
 	Ops   kernels.Ops
-	Roof  func() (flops, bytes float64, err error) // measures what the machine can do at most; nil where that can't be measured
+	Roof  func() (kernels.Roof, error) // measures what the machine can do at most; nil where that can't be measured
 	Close func()
 }
 

@@ -90,10 +90,16 @@ enum {
 };
 
 /** Arithmetic of a linear.
- *  EXACT  weights exact, x taken as given (float16 and bfloat16 widen exactly), products and sums in float32. Relative L2
- *         error of y against exact arithmetic <= 1e-5 before y is rounded to its dtype.
+ *  EXACT  weights exact, products and sums at least as good as float32's: relative L2 error of y against exact arithmetic <= 1e-5
+ *         before y is rounded to its dtype. Either float32 multiply-adds over x as given (float16 and bfloat16 widen exactly), or,
+ *         where that is faster, integers: x is aligned to the largest |x| of its row and group (or 256 of it, if that is less), as
+ *         float32 addition aligns its terms, to 22 bits below it, |x - x'| <= 2^-23 * 1.01 max|x|; products and sums in a group are
+ *         then exact. Rows of calls with two or more rows (grouped: whose largest expert has two or more) have the same bits in any
+ *         such call of one instruction set; a single row may differ from them in the last bits.
  *  INT8   opt-in: x is rounded to int8 per row and group of K, symmetric with step max|x|/127, so |x - x'| <= step/2; products
- *         and sums in a group are exact integers. Faster where the CPU has int8 dot products. */
+ *         and sums in a group are exact integers. A row has the same bits in every call, alone or in a batch, on every instruction set.
+ *  In both, results depend neither on the number of threads or parts, nor on strides, alignment or siblings in the call. A row of x
+ *  with a NaN or an infinity gives NaN or infinity wherever it meets a weight that is not zero. */
 typedef int32_t awq_compute;
 enum { AWQ_COMPUTE_DEFAULT = 0, AWQ_COMPUTE_EXACT = 1, AWQ_COMPUTE_INT8 = 2 };
 
@@ -119,7 +125,7 @@ typedef struct awq_context_options {
   size_t struct_size;
   int32_t threads;           /* CPU threads of kernels; 0: AWQ_NUM_THREADS, else affinity mask and cgroup quota */
   int32_t reserved;          /* 0 */
-  const char *isa;           /* force a CPU instruction set: "scalar", "avx2", "avx512", "avx512vnni"; NULL: AWQ_FORCE_ISA, else best */
+  const char *isa;           /* force a CPU instruction set: "scalar", "avx2", "avx512", "avx512vnni", ...; NULL: AWQ_FORCE_ISA, else best */
   const char *backend_path;  /* folders of device plug-ins, separated by ':'; NULL: AWQ_BACKEND_PATH */
   awq_log_fn log;            /* may be NULL */
   void *log_user;
@@ -267,6 +273,7 @@ typedef struct awq_linear_desc {
   const DLTensor *qzeros;     /* NULL: symmetric, zero point 8 */
   const DLTensor *scales;
   const DLTensor *bias;       /* [n] float32, float16 or bfloat16; may be NULL */
+  const DLTensor *g_idx;      /* int32 [k]: the group of each input ("act-order"), every group group_size times; NULL: k / group_size */
 } awq_linear_desc;
 
 typedef struct awq_linear_options {
@@ -297,10 +304,28 @@ AWQ_API awq_status awq_linear_load(awq_context *ctx, const char *dir, const char
 
 /** y = x . W^T (+ bias). x: [..., k] float32, float16 or bfloat16; y: [..., n] of any of these, same leading dimensions.
  *  Leading dimensions are rows: with two dimensions rows may be strided, columns are contiguous; with more they must be compact.
- *  Data needs the alignment of its dtype; a row stride is at least the number of columns. y must not overlap x. Zero rows succeed and touch nothing. CPU: `stream` is NULL; computes before it returns. Never enters
- *  Go, allocates nothing after the first calls; safe to call at the same time on one `lin`. Row i of a batch does not depend on
- *  the number of threads. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY. Since 0.1. */
+ *  A row stride is at least the number of columns; any alignment works. y must not overlap x. Zero rows succeed and touch nothing.
+ *  CPU: `stream` is NULL; computes before it returns. Never enters Go, allocates nothing after the first calls; safe to call at the
+ *  same time on one `lin`. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY. Since 0.1. */
 AWQ_API awq_status awq_linear_forward(const awq_linear *lin, const DLTensor *x, DLTensor *y, void *stream);
+/** Share `part` of `parts` of awq_linear_forward's output columns, computed on the calling thread alone: for hosts that own their
+ *  threads, each of which calls with its own part. The parts together have the bits of the whole; none waits for another.
+ *  0 <= part < parts. Errors: as awq_linear_forward. Since 0.1. */
+AWQ_API awq_status awq_linear_forward_part(const awq_linear *lin, const DLTensor *x, DLTensor *y, int32_t part, int32_t parts);
+/** ys[i] = x . W_i^T (+ bias_i) for 1 <= count <= 64 linears of one x (q, k, v; gate, up): x is prepared once, the threads are woken
+ *  once, the bits are those of single calls. The linears come from one context, with the same k, group size, compute and g_idx; the
+ *  ys have one dtype and don't overlap. Errors: as awq_linear_forward. Since 0.1. */
+AWQ_API awq_status awq_linear_forward_many(const awq_linear *const *lins, size_t count, const DLTensor *x, DLTensor *const *ys, void *stream);
+/** y = silu(x . gate^T) * (x . up^T), biases included: the gated half of an MLP in one call, without its intermediates.
+ *  silu(a) = a / (1 + e^-a) in float32. Linears as in awq_linear_forward_many, of the same n. Since 0.1. */
+AWQ_API awq_status awq_linear_forward_glu(const awq_linear *gate, const awq_linear *up, const DLTensor *x, DLTensor *y, void *stream);
+/** Mixture of experts: rows of x [..., k] dealt to 1 <= count <= 1024 expert linears in one call. rows: int32 [R], the row of x of each
+ *  routed row, sorted by expert; NULL: x's own rows in order, R of them. offsets: int32 [count + 1], from 0 to R: expert e has routed
+ *  rows offsets[e] .. offsets[e+1]-1, perhaps none. y: [R, n], in the order of `rows`. gates: NULL, or one linear an expert: y =
+ *  silu(x . gate_e^T) * (x . W_e^T). Threads share out all experts together, however unequal they are. Linears as in
+ *  awq_linear_forward_many, of the same n. Errors: as awq_linear_forward. Since 0.1. */
+AWQ_API awq_status awq_linear_forward_grouped(const awq_linear *const *experts, const awq_linear *const *gates, size_t count, const DLTensor *x,
+                                              const DLTensor *rows, const DLTensor *offsets, DLTensor *y, void *stream);
 /** Its shape, arithmetic and kernel. properties->struct_size must be set. Since 0.1. */
 AWQ_API awq_status awq_linear_info(const awq_linear *lin, awq_linear_properties *properties);
 /** Frees it; NULL is allowed. Must not run at the same time as a call that uses it. Since 0.1. */

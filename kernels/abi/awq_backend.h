@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-#define AWQK_ABI 1u
+#define AWQK_ABI 2u
 
 enum { AWQK_F32 = 0, AWQK_F16 = 1, AWQK_BF16 = 2 };       /* dtypes of activations and outputs */
 enum { AWQK_EXACT = 0, AWQK_INT8 = 1 };                   /* compute modes, see awq_compute in awq.h */
@@ -33,14 +33,26 @@ typedef struct awqk_qweight {
   const uint16_t *scales;      /* fp16 [n, k/group] */
   const uint8_t *zeros;        /* [n, k/group], each 0..15 */
   const float *bias;           /* [n] or NULL */
+  const int32_t *order;        /* [k] or NULL: column k of the weight meets x[order[k]]; a permutation of 0..k-1 */
 } awqk_qweight;
 
-/* y[m,n] = x[m,k] . W^T (+ bias). parts <= 1: whole, with the device's own threads. parts > 1: only share `part` of the
- * output channels, on the calling thread; the union over part = 0..parts-1 has the bits of the whole. */
+/* One product of a call: rows [row, row + rows) of the call's rows times w, into y [rows, n]. With a gate (same n):
+ * y = silu(x . gate^T) * (x . w^T), biases included. */
+typedef struct awqk_linear_task {
+  const awqk_weight *w, *gate;
+  void *y;
+  int64_t y_stride, row, rows;
+} awqk_linear_task;
+
+/* One or several linears over rows of x [.., k], which are prepared once: one task for a plain linear, one each for siblings
+ * (q, k, v), one an expert. Row i of the call is row index[i] of x, or row i without an index; m rows in all. Weights of one call
+ * have the same k, group, order and mode. parts <= 1: with the device's own threads. parts > 1: only share `part` of the output
+ * channels of each task, on the calling thread; the union over part = 0..parts-1 has the bits of the whole. x and y need no
+ * alignment on the CPU. */
 typedef struct awqk_linear_args {
-  const awqk_weight *w;
-  const void *x;  void *y;
-  int64_t m, x_stride, y_stride;
+  const awqk_linear_task *tasks;  int64_t count;
+  const void *x;  const int32_t *index;
+  int64_t m, x_stride;
   int32_t x_dtype, y_dtype;
   int32_t part, parts;
 } awqk_linear_args;
@@ -115,9 +127,10 @@ typedef struct awqk_logits_args {
   double *nll, *kl;  uint8_t *agree;
 } awqk_logits_args;
 
-/* What the device can do at most with this table's instructions, measured now: float32 operations a second from registers
- * (two a multiply-add) and bytes a second read from memory, all threads together. Takes about a second and 256 MB. */
-typedef struct awqk_roof_args { double *flops, *bytes; } awqk_roof_args;
+/* What the device can do at most with this table's instructions, measured now, all threads together: float32 operations a second
+ * from registers (two a multiply-add), the same of 4-bit codes times signed bytes, and bytes a second read from memory. Takes about a
+ * second and 256 MB. */
+typedef struct awqk_roof_args { double *flops, *int8_ops, *bytes; } awqk_roof_args;
 
 typedef struct awqk_ops {
   uint32_t abi, struct_size;

@@ -82,8 +82,6 @@ static inline int32_t awq_check_matrix(const DLTensor *t, const char *name, int6
   if (__builtin_add_overflow((uintptr_t)t->data, t->byte_offset, &at) || __builtin_add_overflow(at, (uintptr_t)view->bytes, &end))
     return snprintf(text, size, "%s reaches beyond the address space with byte offset %llu", name, (unsigned long long)t->byte_offset),
            AWQK_ERR_INVALID_ARGUMENT;
-  if (at % (uintptr_t)view->size)
-    return snprintf(text, size, "%s is not aligned to its element of %d bytes", name, (int)view->size), AWQK_ERR_INVALID_ARGUMENT;
   view->data = (const char *)t->data + t->byte_offset;
   return AWQK_OK;
 }
@@ -98,31 +96,34 @@ static inline int awq_check_overlap(const awq_matrix_view *x, int64_t x_columns,
   return !(shift >= (uintptr_t)(x_columns * x->size) && shift + (uintptr_t)(y_columns * y->size) <= step);
 }
 
-/* x [..., k], y [..., n]. On success `args` is complete, parts = 1; m = 0 needs no data. Statuses are those of awq.h. */
-static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, int64_t n, int64_t k, const awqk_weight *weight, awqk_linear_args *args,
-                                       char *text, size_t size) {
+/* x [..., k], y [..., n] called `y_name`. On success the x part of `args`, parts = 1, and the y part of `task`, all rows, are
+ * complete; m = 0 needs no data. Statuses are those of awq.h. */
+static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, const char *y_name, int64_t n, int64_t k, awqk_linear_args *args,
+                                       awqk_linear_task *task, char *text, size_t size) {
   awq_matrix_view in, out;
   int32_t status = awq_check_matrix(x, "x", k, &in, text, size);
-  if (!status) status = awq_check_matrix(y, "y", n, &out, text, size);
+  if (!status) status = awq_check_matrix(y, y_name, n, &out, text, size);
   if (status) return status;
   if (x->ndim != y->ndim)
-    return snprintf(text, size, "x has %d dimensions and y has %d; want the same", (int)x->ndim, (int)y->ndim), AWQK_ERR_INVALID_ARGUMENT;
+    return snprintf(text, size, "x has %d dimensions and %s has %d; want the same", (int)x->ndim, y_name, (int)y->ndim), AWQK_ERR_INVALID_ARGUMENT;
   for (int32_t i = 0; i < x->ndim - 1; i++)
     if (x->shape[i] != y->shape[i])
-      return snprintf(text, size, "x has size %lld and y has size %lld in dimension %d; want the same", (long long)x->shape[i],
+      return snprintf(text, size, "x has size %lld and %s has size %lld in dimension %d; want the same", (long long)x->shape[i], y_name,
                       (long long)y->shape[i], (int)i),
              AWQK_ERR_INVALID_ARGUMENT;
-  if (in.rows && awq_check_overlap(&in, k, &out, n)) return snprintf(text, size, "y overlaps x"), AWQK_ERR_INVALID_ARGUMENT;
-  args->w = weight;
+  if (in.rows && awq_check_overlap(&in, k, &out, n)) return snprintf(text, size, "%s overlaps x", y_name), AWQK_ERR_INVALID_ARGUMENT;
   args->x = in.data;
-  args->y = (void *)out.data;
+  args->index = NULL;
   args->m = in.rows;
   args->x_stride = in.stride;
-  args->y_stride = out.stride;
   args->x_dtype = in.dtype;
   args->y_dtype = out.dtype;
   args->part = 0;
   args->parts = 1;
+  task->y = (void *)out.data;
+  task->y_stride = out.stride;
+  task->row = 0;
+  task->rows = in.rows;
   return AWQK_OK;
 }
 

@@ -5,6 +5,7 @@ package conformance
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"libawq/kernels"
 )
@@ -30,6 +31,7 @@ type linearCase struct {
 	x       map[kernels.DType][]byte    // [rows, k]
 	exact   map[kernels.DType][]float32 // [rows, n]
 	terms   []float64                   // [rows, n]: sum of |w x|
+	aligned []float64                   // [rows, n]: what exact mode may lose by aligning x to the largest value of its group
 	weights []float64                   // |w|, [n, k]
 }
 
@@ -83,15 +85,22 @@ func newLinearCase(s *suite, n, k, group int, symmetric bool, mode kernels.Mode,
 		c.weights[i] = math.Abs((float64(c.q.Code(i/k, i%k)) - float64(c.q.Zeros[g])) * float64(kernels.FromF16(c.q.Scales[g])))
 	}
 	c.terms = make([]float64, c.rows*n)
-	abs := make([]float64, k)
+	c.aligned = make([]float64, c.rows*n)
+	abs, unit := make([]float64, k), make([]float64, groups)
 	for i := range c.rows {
 		for j, v := range xs[i*k : (i+1)*k] {
 			abs[j] = math.Abs(float64(v))
+		}
+		for g := range unit { // 1.01: a 16-bit x is rounded before
+			unit[g] = slices.Max(abs[g*group:(g+1)*group]) * 1.01 * 0x1p-23
 		}
 		for o := range n {
 			var sum float64
 			for j, v := range c.weights[o*k : (o+1)*k] {
 				sum += v * abs[j]
+				if mode == kernels.Exact {
+					c.aligned[i*n+o] += v * unit[j/group]
+				}
 			}
 			if c.q.Bias != nil {
 				sum += math.Abs(float64(c.q.Bias[o]))
@@ -188,9 +197,11 @@ func (s *suite) linearOne(c *linearCase, w kernels.Weight, m int, dx, dy kernels
 		for o := range n {
 			want := float64(c.exact[dx][i*n+o])
 			d := math.Abs(float64(got[o]) - want)
-			limit := c.terms[i*n+o]*sequence(k) + math.Abs(want)*unit*1.0001 + unit*0x1p-14
-			if dy != kernels.F16 {
-				limit = c.terms[i*n+o]*sequence(k) + math.Abs(want)*unit*1.0001 + tiny
+			limit := c.terms[i*n+o]*sequence(k) + c.aligned[i*n+o] + math.Abs(want)*unit*1.0001
+			if dy == kernels.F16 {
+				limit += unit * 0x1p-14
+			} else {
+				limit += tiny
 			}
 			if !(d <= limit) {
 				return s.failf("linear %s m=%d x=%d y=%d stride+%d: [%d,%d] is %v, want %v: off by %.3g, allowed %.3g",

@@ -23,6 +23,7 @@ struct awqk_weight {
   size_t bytes;
   uint8_t *data;           /* 64-byte aligned */
   float *bias;             /* [panels * 16] or NULL */
+  int32_t *order;          /* [k] or NULL: where in a row of x the value of k lies */
 };
 
 #ifdef __cplusplus

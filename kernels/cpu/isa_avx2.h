@@ -14,7 +14,7 @@ namespace {
 struct V { __m256 a, b; };
 struct I { __m256i a, b; };
 
-enum { GEMM_MR = 6, GEMM_NV = 1, GEMV_PANELS = 2, GEMV_ROWS = 4, GEMV_SUMS = 4 };
+enum { GEMM_MR = 6, GEMM_NV = 1, DOT_ROWS = 4, DOT_LINES = 4, DIGIT_ROWS = 1, GEMV_PANELS = 2, GEMV_ROWS = 4, GEMV_SUMS = 4 };
 
 #define AWQ_INLINE inline __attribute__((always_inline))
 
@@ -48,26 +48,57 @@ AWQ_INLINE I iload(const void *p) {
   const __m256i *q = (const __m256i *)p;
   return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
 }
+AWQ_INLINE void istore(void *p, I x) {
+  _mm256_storeu_si256((__m256i *)p, x.a);
+  _mm256_storeu_si256((__m256i *)p + 1, x.b);
+}
 AWQ_INLINE I iset(int32_t n) { __m256i v = _mm256_set1_epi32(n); return {v, v}; }
+AWQ_INLINE I ispread(const void *p) { /* four bytes, to every lane; in assembler, or GCC goes through a general register */
+  __m256i v;
+  __asm__("vpbroadcastd %1, %0" : "=x"(v) : "m"(*(const int32_t(*)[1])p));
+  return {v, v};
+}
 AWQ_INLINE I iand(I x, I y) { return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)}; }
+AWQ_INLINE I ixor(I x, I y) { return {_mm256_xor_si256(x.a, y.a), _mm256_xor_si256(x.b, y.b)}; }
+AWQ_INLINE I iadd(I x, I y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
 AWQ_INLINE I isub(I x, I y) { return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)}; }
 AWQ_INLINE I imul(I x, I y) { return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)}; }
 template <int N> AWQ_INLINE I iright(I x) { return {_mm256_srli_epi32(x.a, N), _mm256_srli_epi32(x.b, N)}; }
 template <int N> AWQ_INLINE I ileft(I x) { return {_mm256_slli_epi32(x.a, N), _mm256_slli_epi32(x.b, N)}; }
+AWQ_INLINE I iround(V x) { return {_mm256_cvtps_epi32(rounded(x.a)), _mm256_cvtps_epi32(rounded(x.b))}; }
 AWQ_INLINE V ifloat(I x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 AWQ_INLINE I ibytes(const uint8_t *p) { /* sixteen bytes, zero extended */
   const __m128i v = half(p);
   return {_mm256_cvtepu8_epi32(v), _mm256_cvtepu8_epi32(_mm_srli_si128(v, 8))};
 }
 
-/* acc + the dot products of each lane's codes with signed bytes, two words at once: four sums of two products of at most
- * 15 * 127 stay within 16 bits. */
-AWQ_INLINE __m256i dot(__m256i acc, __m256i low, __m256i xlow, __m256i high, __m256i xhigh) {
-  const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, xlow), _mm256_maddubs_epi16(high, xhigh));
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+/* Byte B of each lane in the order of a line's even and odd nibbles: lanes 0 2 4 6 1 3 5 7, then the same of 8..15. */
+template <int B> AWQ_INLINE void bytes8(__m256i x, int8_t *to) {
+  const __m256i pick = _mm256_setr_epi8(B, 8 + B, -1, -1, 4 + B, 12 + B, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, B, 8 + B, -1, -1, 4 + B,
+                                        12 + B, -1, -1, -1, -1, -1, -1, -1, -1);
+  const __m256i y = _mm256_shuffle_epi8(x, pick);
+  _mm_storel_epi64((__m128i *)to, _mm_or_si128(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1)));
 }
-AWQ_INLINE I idot2(I acc, I low, I xlow, I high, I xhigh) {
-  return {dot(acc.a, low.a, xlow.a, high.a, xhigh.a), dot(acc.b, low.b, xlow.b, high.b, xhigh.b)};
+template <int B> AWQ_INLINE void ibytes_out(I x, int8_t *to) {
+  bytes8<B>(x.a, to);
+  bytes8<B>(x.b, to + 8);
+}
+
+/* Partial dot products: 16-bit sums that hold 8 of maddubs' pairs, each at most 2 * 15 * 128, so DOT_LINES lines. */
+struct P { __m256i a, b; };
+AWQ_INLINE P pzero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+/* The addition in assembler: GCC else collects all products first and adds them later, which takes a store and a load for each. */
+AWQ_INLINE __m256i pdot(__m256i acc, __m256i codes, __m256i x) {
+  __asm__("vpaddw %1, %0, %0" : "+x"(acc) : "x"(_mm256_maddubs_epi16(codes, x)));
+  return acc;
+}
+AWQ_INLINE P pdot(P acc, I even, I xeven, I odd, I xodd) {
+  acc = {pdot(acc.a, even.a, xeven.a), pdot(acc.b, even.b, xeven.b)};
+  return {pdot(acc.a, odd.a, xodd.a), pdot(acc.b, odd.b, xodd.b)};
+}
+AWQ_INLINE I pflush(I sum, P part) {
+  const __m256i one = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(part.a, one)), _mm256_add_epi32(sum.b, _mm256_madd_epi16(part.b, one))};
 }
 
 }  // namespace

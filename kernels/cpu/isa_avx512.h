@@ -16,7 +16,11 @@ namespace {
 struct V { __m512 a; };
 struct I { __m512i a; };
 
-enum { GEMM_MR = 12, GEMM_NV = 2, GEMV_PANELS = 4, GEMV_ROWS = 8, GEMV_SUMS = 8 };
+#ifdef AWQ_VNNI
+enum { GEMM_MR = 12, GEMM_NV = 2, DOT_ROWS = 12, DOT_LINES = 2, DIGIT_ROWS = 1 << 30, GEMV_PANELS = 4, GEMV_ROWS = 8, GEMV_SUMS = 8 };
+#else
+enum { GEMM_MR = 12, GEMM_NV = 2, DOT_ROWS = 12, DOT_LINES = 4, DIGIT_ROWS = 1, GEMV_PANELS = 4, GEMV_ROWS = 8, GEMV_SUMS = 8 };
+#endif
 
 #define AWQ_INLINE inline __attribute__((always_inline))
 
@@ -44,24 +48,46 @@ AWQ_INLINE void store_f16(uint16_t *p, V v) {
 }
 
 AWQ_INLINE I iload(const void *p) { return {_mm512_loadu_si512(p)}; }
+AWQ_INLINE void istore(void *p, I x) { _mm512_storeu_si512(p, x.a); }
 AWQ_INLINE I iset(int32_t n) { return {_mm512_set1_epi32(n)}; }
+AWQ_INLINE I ispread(const void *p) { /* four bytes, to every lane */
+  int32_t n;
+  __builtin_memcpy(&n, p, 4);
+  return iset(n);
+}
 AWQ_INLINE I iand(I x, I y) { return {_mm512_and_si512(x.a, y.a)}; }
+AWQ_INLINE I ixor(I x, I y) { return {_mm512_xor_si512(x.a, y.a)}; }
+AWQ_INLINE I iadd(I x, I y) { return {_mm512_add_epi32(x.a, y.a)}; }
 AWQ_INLINE I isub(I x, I y) { return {_mm512_sub_epi32(x.a, y.a)}; }
 AWQ_INLINE I imul(I x, I y) { return {_mm512_mullo_epi32(x.a, y.a)}; }
 template <int N> AWQ_INLINE I iright(I x) { return {_mm512_srli_epi32(x.a, N)}; }
 template <int N> AWQ_INLINE I ileft(I x) { return {_mm512_slli_epi32(x.a, N)}; }
+AWQ_INLINE I iround(V x) { return {_mm512_cvtps_epi32(vround(x).a)}; }
 AWQ_INLINE V ifloat(I x) { return {_mm512_cvtepi32_ps(x.a)}; }
 AWQ_INLINE I ibytes(const uint8_t *p) { return {_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p))}; }
 
-/* acc + the dot products of each lane's codes with signed bytes, two words at once. */
-AWQ_INLINE I idot2(I acc, I low, I xlow, I high, I xhigh) {
-#ifdef AWQ_VNNI
-  return {_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(acc.a, low.a, xlow.a), high.a, xhigh.a)};
-#else /* four sums of two products of at most 15 * 127 stay within 16 bits */
-  const __m512i pairs = _mm512_add_epi16(_mm512_maddubs_epi16(low.a, xlow.a), _mm512_maddubs_epi16(high.a, xhigh.a));
-  return {_mm512_add_epi32(acc.a, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))};
-#endif
+/* Byte B of each lane in the order of a line's even and odd nibbles: lanes 0 2 4 6 1 3 5 7, then the same of 8..15. */
+template <int B> AWQ_INLINE void ibytes_out(I x, int8_t *to) {
+  const __m512i lanes = _mm512_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
+  _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8(_mm512_srli_epi32(_mm512_permutexvar_epi32(lanes, x.a), 8 * B)));
 }
+
+#ifdef AWQ_VNNI
+typedef I P;
+AWQ_INLINE P pzero() { return {_mm512_set1_epi32(0)}; }
+AWQ_INLINE P pdot(P acc, I even, I xeven, I odd, I xodd) {
+  return {_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(acc.a, even.a, xeven.a), odd.a, xodd.a)};
+}
+AWQ_INLINE I pflush(I sum, P part) { return {_mm512_add_epi32(sum.a, part.a)}; }
+#else
+/* Partial dot products: 16-bit sums that hold 8 of maddubs' pairs, each at most 2 * 15 * 128, so DOT_LINES lines. */
+struct P { __m512i a; };
+AWQ_INLINE P pzero() { return {_mm512_set1_epi32(0)}; }
+AWQ_INLINE P pdot(P acc, I even, I xeven, I odd, I xodd) {
+  return {_mm512_add_epi16(_mm512_add_epi16(acc.a, _mm512_maddubs_epi16(even.a, xeven.a)), _mm512_maddubs_epi16(odd.a, xodd.a))};
+}
+AWQ_INLINE I pflush(I sum, P part) { return {_mm512_add_epi32(sum.a, _mm512_madd_epi16(part.a, _mm512_set1_epi16(1)))}; }
+#endif
 
 }  // namespace
 

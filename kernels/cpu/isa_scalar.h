@@ -15,7 +15,7 @@ typedef int32_t i4 __attribute__((vector_size(16)));
 struct V { f4 a, b, c, d; };
 struct I { i4 a, b, c, d; };
 
-enum { GEMM_MR = 2, GEMM_NV = 1, GEMV_PANELS = 1, GEMV_ROWS = 2, GEMV_SUMS = 2 };
+enum { GEMM_MR = 2, GEMM_NV = 1, DOT_ROWS = 3, DOT_LINES = 2, DIGIT_ROWS = 0, GEMV_PANELS = 1, GEMV_ROWS = 2, GEMV_SUMS = 2 };
 
 #define AWQ_INLINE inline __attribute__((always_inline))
 
@@ -26,8 +26,11 @@ AWQ_INLINE f4 pick(i4 mask, f4 x, f4 y) { return (f4)((mask & bits(x)) | (~mask 
 AWQ_INLINE f4 smaller(f4 x, f4 y) { return pick(x < y, x, y); }
 AWQ_INLINE f4 larger(f4 x, f4 y) { return pick(x > y, x, y); }
 
-/* Half to even below 2^22, where 1.5 * 2^23 + x has no fraction bits left; above that codes are clamped anyway. */
-AWQ_INLINE f4 rounded(f4 x) { return (x + 12582912.0f) - 12582912.0f; }
+/* Half to even up to 2^23 in size, where +-2^23 + x has no fraction bits left; above that codes are clamped anyway. */
+AWQ_INLINE f4 rounded(f4 x) {
+  const f4 large = (f4)((bits(x) & INT32_MIN) | 0x4b000000);
+  return (x + large) - large;
+}
 AWQ_INLINE f4 power(f4 x) { return (f4)((__builtin_convertvector(x, i4) + 127) << 23); }
 
 AWQ_INLINE V vload(const float *p) { return {f4load(p), f4load(p + 4), f4load(p + 8), f4load(p + 12)}; }
@@ -65,13 +68,23 @@ AWQ_INLINE I iload(const void *p) {
   const char *q = (const char *)p;
   return {i4load(q), i4load(q + 16), i4load(q + 32), i4load(q + 48)};
 }
+AWQ_INLINE void istore(void *p, I x) { __builtin_memcpy(p, &x, 64); }
 AWQ_INLINE I iset(int32_t n) { i4 v = {n, n, n, n}; return {v, v, v, v}; }
+AWQ_INLINE I ispread(const void *p) { /* four bytes, to every lane */
+  int32_t n;
+  __builtin_memcpy(&n, p, 4);
+  return iset(n);
+}
 AWQ_INLINE I iand(I x, I y) { return {x.a & y.a, x.b & y.b, x.c & y.c, x.d & y.d}; }
+AWQ_INLINE I ixor(I x, I y) { return {x.a ^ y.a, x.b ^ y.b, x.c ^ y.c, x.d ^ y.d}; }
+AWQ_INLINE I iadd(I x, I y) { return {x.a + y.a, x.b + y.b, x.c + y.c, x.d + y.d}; }
 AWQ_INLINE I isub(I x, I y) { return {x.a - y.a, x.b - y.b, x.c - y.c, x.d - y.d}; }
 AWQ_INLINE I imul(I x, I y) { return {x.a * y.a, x.b * y.b, x.c * y.c, x.d * y.d}; }
 template <int N> AWQ_INLINE i4 right(i4 v) { typedef uint32_t u4 __attribute__((vector_size(16))); return (i4)((u4)v >> N); }
 template <int N> AWQ_INLINE I iright(I x) { return {right<N>(x.a), right<N>(x.b), right<N>(x.c), right<N>(x.d)}; }
 template <int N> AWQ_INLINE I ileft(I x) { return {x.a << N, x.b << N, x.c << N, x.d << N}; }
+AWQ_INLINE i4 whole(f4 x) { return __builtin_convertvector(rounded(x), i4); }
+AWQ_INLINE I iround(V x) { return {whole(x.a), whole(x.b), whole(x.c), whole(x.d)}; }
 AWQ_INLINE V ifloat(I x) {
   return {__builtin_convertvector(x.a, f4), __builtin_convertvector(x.b, f4), __builtin_convertvector(x.c, f4),
           __builtin_convertvector(x.d, f4)};
@@ -82,7 +95,15 @@ AWQ_INLINE I ibytes(const uint8_t *p) { /* sixteen bytes, zero extended */
   return iload(n);
 }
 
-/* acc + the dot product of each lane's four unsigned codes with four signed bytes. */
+/* Byte B of each lane in the order of a line's even and odd nibbles: lanes 0 2 4 6 1 3 5 7, then the same of 8..15. */
+template <int B> AWQ_INLINE void ibytes_out(I x, int8_t *to) {
+  int8_t t[64];
+  __builtin_memcpy(t, &x, 64);
+  for (int i = 0; i < 16; i++) to[(i & 8) + (i & 1) * 4 + (i & 7) / 2] = t[4 * i + B];
+}
+
+/* Partial dot products: each lane's four unsigned codes with four signed bytes. */
+typedef I P;
 AWQ_INLINE i4 dot4(i4 acc, i4 codes, i4 x) {
   for (int i = 0; i < 4; i++) {
     const i4 q = (codes >> (8 * i)) & 15, v = (i4)(x << (24 - 8 * i)) >> 24;
@@ -90,10 +111,12 @@ AWQ_INLINE i4 dot4(i4 acc, i4 codes, i4 x) {
   }
   return acc;
 }
-AWQ_INLINE I idot(I acc, I codes, I x) {
-  return {dot4(acc.a, codes.a, x.a), dot4(acc.b, codes.b, x.b), dot4(acc.c, codes.c, x.c), dot4(acc.d, codes.d, x.d)};
+AWQ_INLINE P pzero() { return iset(0); }
+AWQ_INLINE P pdot(P acc, I even, I xeven, I odd, I xodd) {
+  return {dot4(dot4(acc.a, even.a, xeven.a), odd.a, xodd.a), dot4(dot4(acc.b, even.b, xeven.b), odd.b, xodd.b),
+          dot4(dot4(acc.c, even.c, xeven.c), odd.c, xodd.c), dot4(dot4(acc.d, even.d, xeven.d), odd.d, xodd.d)};
 }
-AWQ_INLINE I idot2(I acc, I low, I xlow, I high, I xhigh) { return idot(idot(acc, low, xlow), high, xhigh); }
+AWQ_INLINE I pflush(I sum, P part) { return iadd(sum, part); }
 
 }  // namespace
 

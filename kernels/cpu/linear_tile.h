@@ -1,403 +1,134 @@
-/* y = x . W^T over lane blocks (cpu.h).
- *
- * Exact mode. For each segment the products of one row and one channel are added in one fp32 chain, in the order
- * t = (e, j) of code 8j + e; then acc += scale * chain, segment after segment; the bias comes last. (code - zero) is formed as
- * an integer, so weights are exact and a zero weight adds nothing. Every path below keeps this order: the bits of a row of y
- * depend neither on m, nor on threads, parts or strides. With u = 2^-24 and L codes a segment (L <= 256), S segments:
- * |error| <= (L + S + 2) u sum |w x|, in practice near sqrt of that.
- *
- * The codes are not shifted down: nibble e counts 16^e, and x comes prepared with 16^-e, an exact factor (nibble 7 would meet
- * the sign bit and is shifted).
- *
- * Int8 mode. x is rounded half to even to q = x / d, d = max|x| / 127 a row and group; a segment's sum of (code - zero) q is an
- * exact integer; then acc += (scale * d) * sum without fused multiply-add: the bits are those of every instruction set. */
-#include "micro_tile.h"
+/* y = x . W^T for the tasks of a call: x is prepared once, then chunks of panels, of all tasks, are dealt to the threads. Which
+ * arithmetic an exact call gets depends on its rows and the instruction set alone (linear_dot.h, linear_float.h); within one
+ * arithmetic the bits of a row of y depend neither on the other rows, nor on threads, parts, strides or siblings. */
+#include "linear_dot.h"
+#include "linear_float.h"
 
 namespace {
 
 typedef const awqk_linear_args *Args;
+typedef const awqk_linear_task *Task;
 
 enum {
-  BLOCK_ROWS = 480,          /* rows prepared at once at most */
-  FEW_ROWS = 8,              /* up to here each row tile decodes for itself, above codes are spread out once */
-  STRIPE = 8,                /* panels a task when codes are spread out */
-  CHUNK_BYTES = 64 << 10,
-  AHEAD = 2,                 /* segments of prefetch */
-  HINT = 2                   /* into L2 */
+  PREPARED_BYTES = 8 << 20,    /* of x at once */
+  LEAST_BLOCK = 48,
+  MOST_BLOCK = 480, /* rows prepared at once */
+  FEW_ROWS = 8,                /* of floats: up to here each row tile decodes for itself, above codes are spread out once */
+  WIDTH = 4,                   /* panels whose sums are made side by side: streams from memory, sharers of x in the cache */
+  CHUNK_BYTES = 64 << 10
 };
-static_assert(BLOCK_ROWS % GEMM_MR == 0, "row blocks are made of whole tiles");
+static_assert(LEAST_BLOCK % GEMM_MR == 0 && MOST_BLOCK % GEMM_MR == 0, "row blocks are made of whole tiles");
+
+enum arithmetic { INT8_DIGIT, EXACT_DIGITS, FEW_FLOATS, MANY_FLOATS };
 
 struct linear_job {
   Args g;
-  const awqk_weight *w;
-  int64_t row, rows;         /* current block of x */
-  int64_t panel0, panel1;    /* share of the channels */
+  enum arithmetic arithmetic;
+  digits d;
+  floats f;
+  int64_t row0, rows;          /* the block, in rows of the call */
+  span *tile;                  /* rows of the block that are prepared together: single ones, or tiles of micro() */
+  int64_t *first;              /* [tasks + 1]: first chunk of each task */
   int64_t chunk_panels;
-  int64_t depth;             /* prepared values a segment */
-  float *x;                  /* exact, few rows: [row][segment][t]; else [segment][tile][t][row in tile] */
-  int8_t *q;                 /* int8: [row][segment][t] in the order of idot2 */
-  float *unit;               /* int8: d, [row][segment] */
-  int32_t *sum;              /* int8: sum of q, [row][segment] */
-  char *own;                 /* scratch a thread */
-  int64_t own_bytes;
+  char *own;                   /* scratch a thread */
+  int64_t own_bytes, code_bytes;
 };
+
+/* The rows of a task that lie in the block, in rows of the block. */
+AWQ_INLINE span rows_of(const linear_job *j, Task t) {
+  const int64_t from = most(t->row - j->row0, 0), to = least(t->row + t->rows - j->row0, j->rows);
+  return {from, most(from, to)};
+}
+
+/* This call's share of a task's panels. */
+AWQ_INLINE span share_of(Args g, Task t) {
+  if (g->parts <= 1) return {0, t->w->panels};
+  return {t->w->panels * g->part / g->parts, t->w->panels * (g->part + 1) / g->parts};
+}
 
 /* ---- x ---- */
 
-/* Values k0 .. k0+count of a row as floats; `count` <= AWQ_SEGMENT, the rest up to `depth` zero. */
-AWQ_INLINE void read_row(const void *row, int32_t dtype, int64_t k0, int64_t count, int64_t depth, float *to) {
-  int64_t i = 0;
-  if (dtype == AWQK_F32) {
-    const float *p = (const float *)row + k0;
-    for (; i + 16 <= count; i += 16) vstore(to + i, vload(p + i));
-    for (; i < count; i++) to[i] = p[i];
-  } else if (dtype == AWQK_F16) {
-    const uint16_t *p = (const uint16_t *)row + k0;
-    for (; i + 16 <= count; i += 16) vstore(to + i, load_f16(p + i));
-    for (; i < count; i++) to[i] = awq_f16_to_f32(p[i]);
-  } else {
-    const uint16_t *p = (const uint16_t *)row + k0;
-    for (; i + 16 <= count; i += 16) vstore(to + i, load_bf16(p + i));
-    for (; i < count; i++) to[i] = awq_bf16_to_f32(p[i]);
-  }
-  for (; i < depth; i++) to[i] = 0;
-}
-
-AWQ_INLINE const void *row_of(Args g, int64_t i) { return (const char *)g->x + i * g->x_stride * (g->x_dtype == AWQK_F32 ? 4 : 2); }
-
-/* Where segment s begins in k and how many codes it has. */
-AWQ_INLINE int64_t segment_start(const awqk_weight *w, int64_t s) { return s / w->splits * w->group + s % w->splits * w->lines * 8; }
-AWQ_INLINE int64_t segment_count(const awqk_weight *w, int64_t s) {
-  return least(w->lines * 8, (s / w->splits + 1) * w->group - segment_start(w, s));
-}
-
-AWQ_INLINE void spread(const float *from, int64_t lines, int64_t stride, float *to) {
-  static const float unit[8] = {1.0f, 0x1p-4f, 0x1p-8f, 0x1p-12f, 0x1p-16f, 0x1p-20f, 0x1p-24f, 1.0f};
-  for (int e = 0; e < 8; e++)
-    for (int64_t j = 0; j < lines; j++) to[(e * lines + j) * stride] = from[8 * j + e] * unit[e];
-}
-
-/* One row tile of x; `few`: each row by itself. */
-void prepare_exact(void *argument, int64_t tile, int32_t) {
+void prepare_tile(void *argument, int64_t chunk, int32_t) {
   const linear_job *j = (const linear_job *)argument;
-  const awqk_weight *w = j->w;
-  float buffer[AWQ_SEGMENT + 8];
-  const bool few = j->rows <= FEW_ROWS;
-  const int64_t first = few ? tile : tile * GEMM_MR, rows = few ? 1 : least(GEMM_MR, j->rows - first);
-  for (int64_t r = 0; r < rows; r++) {
-    const void *row = row_of(j->g, j->row + first + r);
-    for (int64_t s = 0; s < w->segments; s++) {
-      read_row(row, j->g->x_dtype, segment_start(w, s), segment_count(w, s), j->depth, buffer);
-      if (few) spread(buffer, w->lines, 1, j->x + (first * w->segments + s) * j->depth);
-      else spread(buffer, w->lines, rows, j->x + (s * j->rows + first) * j->depth + r);
-    }
+  Args g = j->g;
+  const span tile = j->tile[chunk];
+  for (int64_t i = tile.from; i < tile.to; i++) {
+    const int64_t at = g->index ? g->index[j->row0 + i] : j->row0 + i;
+    const char *row = (const char *)g->x + at * g->x_stride * value_size(g->x_dtype);
+    if (j->arithmetic == MANY_FLOATS) prepare_floats(&j->f, g->tasks->w, row, g->x_dtype, tile.from, tile.to - tile.from, i - tile.from);
+    else if (j->arithmetic == FEW_FLOATS) prepare_floats(&j->f, g->tasks->w, row, g->x_dtype, i, 0, 0);
+    else prepare_digits(&j->d, g->tasks->w, row, g->x_dtype, i);
   }
 }
 
-void prepare_int8(void *argument, int64_t i, int32_t) {
-  const linear_job *j = (const linear_job *)argument;
-  const awqk_weight *w = j->w;
-  const void *row = row_of(j->g, j->row + i);
-  float buffer[AWQ_SEGMENT + 8], whole[AWQ_SEGMENT + 8];
-  for (int64_t s0 = 0; s0 < w->segments; s0 += w->splits) {
-    V top = vset(0), poison = vset(0);
-    for (int64_t s = s0; s < s0 + w->splits; s++) {
-      read_row(row, j->g->x_dtype, segment_start(w, s), segment_count(w, s), j->depth, buffer);
-      for (int64_t t = 0; t < j->depth; t += 16) {
-        const V x = load_part(buffer + t, j->depth - t, 0);
-        top = vmax(vabs(x), top);
-        poison = vadd(poison, vsub(x, x)); /* NaN where x is infinite or NaN: it must reach y */
-      }
-    }
-    const float unit = max_of(top) / 127.0f + sum_of(poison);
-    for (int64_t s = s0; s < s0 + w->splits; s++) {
-      if (w->splits > 1) read_row(row, j->g->x_dtype, segment_start(w, s), segment_count(w, s), j->depth, buffer);
-      for (int64_t t = 0; t < j->depth; t += 16) {
-        const V q = vround(vdiv(load_part(buffer + t, j->depth - t, 0), vset(unit)));
-        store_part(whole + t, vmin(vmax(q, vset(-127)), vset(127)), j->depth - t);
-      }
-      const int64_t at = i * w->segments + s;
-      int8_t *to = j->q + at * j->depth;
-      int32_t sum = 0;
-      for (int64_t t = 0; t < j->depth; t++) { /* codes 0, 2, 4, 6 of a line, then 1, 3, 5, 7 */
-        const int32_t q = unit > 0 ? (int32_t)whole[t] : 0;
-        to[(t & ~7) + (t & 1) * 4 + (t & 7) / 2] = (int8_t)q;
-        sum += q;
-      }
-      j->unit[at] = unit;
-      j->sum[at] = sum;
-    }
+/* Cuts the block's rows into tiles at the boundaries of its tasks: siblings share all of their rows, others none. */
+int64_t cut_tiles(linear_job *j) {
+  const int64_t width = j->arithmetic == MANY_FLOATS ? (int64_t)GEMM_MR : 1;
+  int64_t tiles = 0, done = 0;
+  for (int64_t t = 0; t < j->g->count; t++) {
+    const span rows = rows_of(j, j->g->tasks + t);
+    for (int64_t row = most(rows.from, done); row < rows.to; row += width) j->tile[tiles++] = {row, least(row + width, rows.to)};
+    done = most(done, rows.to);
   }
+  return tiles;
 }
 
 /* ---- y ---- */
 
-AWQ_INLINE void write_row(const linear_job *j, int64_t i, int64_t panel, V value) {
-  Args g = j->g;
-  const int64_t n = panel * 16, count = least(16, j->w->n - n);
-  if (j->w->bias) value = vadd(value, vload(j->w->bias + n));
-  const int64_t at = (j->row + i) * g->y_stride + n;
-  if (g->y_dtype == AWQK_F32) return store_part((float *)g->y + at, value, count);
-  uint16_t *to = (uint16_t *)g->y + at;
-  if (g->y_dtype == AWQK_F16 && count == 16) return store_f16(to, value);
+AWQ_INLINE void write_values(void *y, int32_t dtype, int64_t at, V value, int64_t count) {
+  char *to = (char *)y + at * value_size(dtype);
+  if (dtype == AWQK_F32 && count == 16) return vstore((float *)to, value);
+  if (dtype == AWQK_F16 && count == 16) return store_f16((uint16_t *)to, value);
   float t[16];
   vstore(t, value);
-  for (int c = 0; c < count; c++) to[c] = g->y_dtype == AWQK_F16 ? awq_f32_to_f16(t[c]) : awq_f32_to_bf16(t[c]);
+  if (dtype == AWQK_F32) {
+    __builtin_memcpy(to, t, sizeof(float) * (size_t)count);
+    return;
+  }
+  uint16_t h[16];
+  for (int c = 0; c < 16; c++) h[c] = dtype == AWQK_F16 ? awq_f32_to_f16(t[c]) : awq_f32_to_bf16(t[c]);
+  __builtin_memcpy(to, h, sizeof(uint16_t) * (size_t)count);
 }
 
-/* ---- codes ---- */
+AWQ_INLINE V with_bias(const awqk_weight *w, int64_t panel, V value) { return w->bias ? vadd(value, vload(w->bias + 16 * panel)) : value; }
 
-/* (code - zero) * 16^e of nibble e (e = 7: * 1) as floats; zero holds zero * 16^e. */
-template <int E> AWQ_INLINE V weight_of(const uint8_t *line, I mask, I zero) {
-  const I word = iload(line);
-  if constexpr (E == 7) return ifloat(isub(iright<28>(word), zero));
-  else return ifloat(isub(iand(word, mask), zero));
-}
-template <int E> AWQ_INLINE I zero_of(I zeros) { return E == 7 ? zeros : ileft < E == 7 ? 0 : 4 * E > (zeros); }
-template <int E> AWQ_INLINE I mask_of() { return iset(15 << (E == 7 ? 0 : 4 * E)); }
+/* x / (1 + e^-x) */
+AWQ_INLINE V silu(V x) { return vdiv(x, vadd(vset(1), vexp(vsub(vset(0), x)))); }
 
-AWQ_INLINE const uint8_t *panel_of(const awqk_weight *w, int64_t panel) { return w->data + panel * w->panel_bytes; }
-AWQ_INLINE const uint8_t *records_of(const awqk_weight *w, const uint8_t *panel) { return panel + w->segments * w->lines * AWQ_LINE; }
-AWQ_INLINE V scale_of(const uint8_t *record) { return load_f16((const uint16_t *)record); }
-
-/* ---- few rows: decode in registers ---- */
-
-template <int E, int P, int R>
-AWQ_INLINE void nibbles(const uint8_t *const (&line)[P], const I (&zeros)[P], const float *x, int64_t x_row, int64_t lines, int64_t ahead,
-                        V (&sum)[P][R]) {
-  const I mask = mask_of<E>();
-  I zero[P];
-#pragma GCC unroll 4
-  for (int p = 0; p < P; p++) zero[p] = zero_of<E>(zeros[p]);
-  for (int64_t l = lines * E / 8; l < lines * (E + 1) / 8; l++) /* this pass's share of the segment that comes later */
-#pragma GCC unroll 4
-    for (int p = 0; p < P; p++) __builtin_prefetch(line[p] + ahead + l * AWQ_LINE, 0, HINT);
-  x += E * lines;
-#pragma GCC unroll 4
-  for (int64_t l = 0; l < lines; l++) {
-    V value[R];
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) value[r] = vset(x[r * x_row + l]);
-#pragma GCC unroll 4
-    for (int p = 0; p < P; p++) {
-      const V weight = weight_of<E>(line[p] + l * AWQ_LINE, mask, zero[p]);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; r++) sum[p][r] = vfma(weight, value[r], sum[p][r]);
-    }
+void sums(const linear_job *j, const awqk_weight *w, span panels, span rows, char *codes, float *acc) {
+  switch (j->arithmetic) {
+    case INT8_DIGIT: return sum_digits<1>(&j->d, w, panels, rows, (uint8_t *)codes, acc);
+    case EXACT_DIGITS: return sum_digits<3>(&j->d, w, panels, rows, (uint8_t *)codes, acc);
+    case FEW_FLOATS: return sum_few(&j->f, w, panels, rows, acc);
+    case MANY_FLOATS: return sum_many(&j->f, w, panels, rows, (float *)codes, acc);
   }
 }
 
-/* LINES: lines a segment where the compiler shall know them (the loops are short), else 0. */
-template <int P, int R, int LINES> void few_exact(const linear_job *j, int64_t panel, int64_t row) {
-  const awqk_weight *w = j->w;
-  const int64_t x_row = w->segments * j->depth, lines = LINES ? LINES : w->lines, step = lines * AWQ_LINE;
-  const float *x = j->x + row * x_row;
-  const uint8_t *line[P], *record[P];
-  V acc[P][R];
-#pragma GCC unroll 4
-  for (int p = 0; p < P; p++) {
-    line[p] = panel_of(w, panel + p);
-    record[p] = records_of(w, line[p]);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) acc[p][r] = vset(0);
-  }
-  for (int64_t s = 0; s < w->segments; s++, x += j->depth) {
-    V sum[P][R];
-    I zeros[P];
-#pragma GCC unroll 4
-    for (int p = 0; p < P; p++) {
-      zeros[p] = ibytes(record[p] + 32);
-      __builtin_prefetch(record[p] + 256, 0, HINT);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; r++) sum[p][r] = vset(0);
-    }
-    const int64_t ahead = AHEAD * step;
-    nibbles<0>(line, zeros, x, x_row, lines, ahead, sum);
-    nibbles<1>(line, zeros, x, x_row, lines, ahead, sum);
-    nibbles<2>(line, zeros, x, x_row, lines, ahead, sum);
-    nibbles<3>(line, zeros, x, x_row, lines, ahead, sum);
-    nibbles<4>(line, zeros, x, x_row, lines, ahead, sum);
-    nibbles<5>(line, zeros, x, x_row, lines, ahead, sum);
-    nibbles<6>(line, zeros, x, x_row, lines, ahead, sum);
-    nibbles<7>(line, zeros, x, x_row, lines, ahead, sum);
-#pragma GCC unroll 4
-    for (int p = 0; p < P; p++) {
-      const V scale = scale_of(record[p]);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; r++) acc[p][r] = vfma(scale, sum[p][r], acc[p][r]);
-      line[p] += step;
-      record[p] += AWQ_RECORD;
-    }
-  }
-#pragma GCC unroll 4
-  for (int p = 0; p < P; p++)
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) write_row(j, row + r, panel + p, acc[p][r]);
-}
-
-template <int P, int R> void few_int8(const linear_job *j, int64_t panel, int64_t row) {
-  const awqk_weight *w = j->w;
-  const int64_t lines = w->lines, step = lines * AWQ_LINE;
-  const I low = iset(0x0f0f0f0f);
-  const uint8_t *line[P], *record[P];
-  V acc[P][R];
-#pragma GCC unroll 4
-  for (int p = 0; p < P; p++) {
-    line[p] = panel_of(w, panel + p);
-    record[p] = records_of(w, line[p]);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) acc[p][r] = vset(0);
-  }
-  for (int64_t s = 0; s < w->segments; s++) {
-    I sum[P][R];
-#pragma GCC unroll 4
-    for (int p = 0; p < P; p++)
-#pragma GCC unroll 8
-      for (int r = 0; r < R; r++) sum[p][r] = iset(0);
-    const int8_t *q[R];
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) q[r] = j->q + ((row + r) * w->segments + s) * j->depth;
-    for (int64_t l = 0; l < lines; l++) {
-#pragma GCC unroll 4
-      for (int p = 0; p < P; p++) {
-        const I word = iload(line[p] + l * AWQ_LINE);
-        __builtin_prefetch(line[p] + AHEAD * step + l * AWQ_LINE, 0, HINT);
-        const I even = iand(word, low), odd = iand(iright<4>(word), low);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; r++) {
-          int32_t x[2];
-          __builtin_memcpy(x, q[r] + 8 * l, 8);
-          sum[p][r] = idot2(sum[p][r], even, iset(x[0]), odd, iset(x[1]));
-        }
-      }
-    }
-#pragma GCC unroll 4
-    for (int p = 0; p < P; p++) {
-      const V scale = scale_of(record[p]);
-      const I zeros = ibytes(record[p] + 32);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; r++) {
-        const int64_t at = (row + r) * w->segments + s;
-        const V exact = ifloat(isub(sum[p][r], imul(zeros, iset(j->sum[at]))));
-        acc[p][r] = vadd(acc[p][r], vmul(vmul(scale, vset(j->unit[at])), exact));
-      }
-      line[p] += step;
-      record[p] += AWQ_RECORD;
-    }
-  }
-#pragma GCC unroll 4
-  for (int p = 0; p < P; p++)
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) write_row(j, row + r, panel + p, acc[p][r]);
-}
-
-/* Panels side by side for R rows: as many streams as there are registers for sums. */
-constexpr int panels_for(int rows) {
-  int panels = GEMV_PANELS;
-  while (panels > 1 && panels * rows > GEMV_SUMS) panels /= 2;
-  return panels;
-}
-
-struct few_step {
-  const linear_job *j;
-  int64_t from, to, row;     /* panels */
-
-  template <int P, int R> AWQ_INLINE void some(int64_t panel) const {
-    if (j->w->mode == AWQK_INT8) few_int8<P, R>(j, panel, row);
-    else if (R <= 2 && j->w->lines == 16) few_exact<P, R, R <= 2 ? 16 : 0>(j, panel, row);
-    else few_exact<P, R, 0>(j, panel, row);
-  }
-
-  template <int R> AWQ_INLINE void run() const {
-    constexpr int P = panels_for(R);
-    int64_t panel = from;
-    for (; panel + P <= to; panel += P) some<P, R>(panel);
-    if constexpr (P > 1)
-      for (; panel < to; panel++) some<1, R>(panel);
-  }
-};
-
-/* A chunk of panels for all rows of the block: few panels at a time, so that their codes stay in the cache from one tile of
- * rows to the next. */
-void few_chunk(void *argument, int64_t chunk, int32_t) {
+void linear_chunk(void *argument, int64_t chunk, int32_t worker) {
   const linear_job *j = (const linear_job *)argument;
-  const int64_t from = j->panel0 + chunk * j->chunk_panels, to = least(from + j->chunk_panels, j->panel1);
-  for (int64_t panel = from; panel < to; panel += GEMV_PANELS)
-    for (int64_t row = 0; row < j->rows; row += GEMV_ROWS)
-      with_rows<GEMV_ROWS>(j->rows - row, few_step{j, panel, least(panel + GEMV_PANELS, to), row});
-}
-
-/* ---- many rows: spread a segment's codes out once, then micro() ---- */
-
-template <int E> AWQ_INLINE void spread_codes(const uint8_t *line, I zeros, int64_t lines, int64_t width, float *to) {
-  const I mask = mask_of<E>(), zero = zero_of<E>(zeros);
-  to += E * lines * width;
-  for (int64_t l = 0; l < lines; l++) vstore(to + l * width, weight_of<E>(line + l * AWQ_LINE, mask, zero));
-}
-
-template <int NV> struct many_step {
-  const float *x, *codes;
-  float *acc;              /* [row][NV * 16] */
-  int64_t depth;
-  V scale[NV];
-
-  template <int MR> AWQ_INLINE void run() const {
-    V sum[MR][NV];
-    micro<MR, NV>(depth, x, codes, sum);
-#pragma GCC unroll 16
-    for (int r = 0; r < MR; r++)
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) {
-        float *to = acc + (r * NV + v) * 16;
-        vstore(to, vfma(scale[v], sum[r][v], vload(to)));
+  int64_t low = 0, high = j->g->count; /* the task with first[task] <= chunk < first[task + 1] */
+  while (high - low > 1) {
+    const int64_t middle = (low + high) / 2;
+    if (j->first[middle] <= chunk) low = middle;
+    else high = middle;
+  }
+  Task t = j->g->tasks + low;
+  const span share = share_of(j->g, t), rows = rows_of(j, t);
+  const int64_t start = share.from + (chunk - j->first[low]) * j->chunk_panels, end = least(start + j->chunk_panels, share.to);
+  const int64_t count = rows.to - rows.from;
+  char *codes = j->own + worker * j->own_bytes;
+  float *acc = (float *)(codes + j->code_bytes), *gate = acc + WIDTH * 16 * count;
+  for (int64_t p = start; p < end; p += WIDTH) {
+    const span panels = {p, least(p + WIDTH, end)};
+    sums(j, t->w, panels, rows, codes, acc);
+    if (t->gate) sums(j, t->gate, panels, rows, codes, gate);
+    for (int64_t i = 0; i < count; i++)
+      for (int64_t panel = panels.from; panel < panels.to; panel++) {
+        const int64_t at = ((panel - panels.from) * count + i) * 16;
+        V value = with_bias(t->w, panel, vload(acc + at));
+        if (t->gate) value = vmul(silu(with_bias(t->gate, panel, vload(gate + at))), value);
+        write_values(t->y, j->g->y_dtype, (j->row0 + rows.from + i - t->row) * t->y_stride + 16 * panel, value, least(16, t->w->n - 16 * panel));
       }
-  }
-};
-
-template <int NV> void many_panels(const linear_job *j, int64_t panel, int64_t s, float *codes, float *acc) {
-  const awqk_weight *w = j->w;
-  many_step<NV> step = {};
-#pragma GCC unroll 4
-  for (int v = 0; v < NV; v++) {
-    const uint8_t *data = panel_of(w, panel + v), *line = data + s * w->lines * AWQ_LINE, *record = records_of(w, data) + s * AWQ_RECORD;
-    const I zeros = ibytes(record + 32);
-    step.scale[v] = scale_of(record);
-    float *to = codes + 16 * v;
-    spread_codes<0>(line, zeros, w->lines, NV * 16, to);
-    spread_codes<1>(line, zeros, w->lines, NV * 16, to);
-    spread_codes<2>(line, zeros, w->lines, NV * 16, to);
-    spread_codes<3>(line, zeros, w->lines, NV * 16, to);
-    spread_codes<4>(line, zeros, w->lines, NV * 16, to);
-    spread_codes<5>(line, zeros, w->lines, NV * 16, to);
-    spread_codes<6>(line, zeros, w->lines, NV * 16, to);
-    spread_codes<7>(line, zeros, w->lines, NV * 16, to);
-  }
-  step.codes = codes;
-  step.depth = j->depth;
-  const float *x = j->x + s * j->rows * j->depth;
-  for (int64_t row = 0; row < j->rows; row += GEMM_MR) {
-    step.x = x + row * j->depth;
-    step.acc = acc + row * NV * 16;
-    if (j->rows - row >= GEMM_MR) step.template run<GEMM_MR>();
-    else with_rows<GEMM_MR>(j->rows - row, step);
-  }
-}
-
-void many_chunk(void *argument, int64_t chunk, int32_t worker) {
-  const linear_job *j = (const linear_job *)argument;
-  const int64_t from = j->panel0 + chunk * j->chunk_panels, to = least(from + j->chunk_panels, j->panel1);
-  float *codes = (float *)(j->own + worker * j->own_bytes), *acc = codes + j->depth * GEMM_NV * 16;
-  __builtin_memset(acc, 0, sizeof(float) * (size_t)((to - from) * 16 * j->rows));
-  for (int64_t s = 0; s < j->w->segments; s++) {
-    int64_t panel = from;
-    for (; panel + GEMM_NV <= to; panel += GEMM_NV) many_panels<GEMM_NV>(j, panel, s, codes, acc + (panel - from) * 16 * j->rows);
-    for (; panel < to; panel++) many_panels<1>(j, panel, s, codes, acc + (panel - from) * 16 * j->rows);
-  }
-  for (int64_t panel = from; panel < to;) {
-    const int64_t together = panel + GEMM_NV <= to ? GEMM_NV : 1;
-    for (int64_t i = 0; i < j->rows; i++)
-      for (int64_t v = 0; v < together; v++) write_row(j, i, panel + v, vload(acc + ((panel - from) * j->rows + i * together + v) * 16));
-    panel += together;
   }
 }
 
@@ -405,59 +136,89 @@ void many_chunk(void *argument, int64_t chunk, int32_t worker) {
 
 AWQ_INLINE int64_t round64(int64_t bytes) { return blocks(bytes, 64) * 64; }
 
-void run(awqk_device *device, bool inline_only, int64_t chunks, double nanoseconds, awq_chunk_fn fn, void *arg) {
-  if (!inline_only) return awq_parallel(device, chunks, nanoseconds, fn, arg);
+void run(awqk_device *device, bool alone, int64_t chunks, double nanoseconds, awq_chunk_fn fn, void *arg) {
+  if (!alone) return awq_parallel(device, chunks, nanoseconds, fn, arg);
   for (int64_t i = 0; i < chunks; i++) fn(arg, i, 0);
 }
 
+/* What all tasks of a call come to. */
+struct totals {
+  int64_t panels, rows;        /* rows: of the largest task */
+  bool gated;
+};
+totals total(Args g) {
+  totals s = {};
+  for (int64_t t = 0; t < g->count; t++) {
+    const span share = share_of(g, g->tasks + t);
+    s.panels += share.to - share.from;
+    s.rows = most(s.rows, g->tasks[t].rows);
+    s.gated |= g->tasks[t].gate != nullptr;
+  }
+  return s;
+}
+
 /* Panels a chunk: enough bytes to stream, few enough that a late thread costs little. */
-int64_t chunk_of(const linear_job *j, int32_t threads, bool few) {
-  const int64_t panels = j->panel1 - j->panel0;
-  if (!few) return most(GEMM_NV, least(STRIPE, blocks(panels, 4 * threads) / GEMM_NV * GEMM_NV));
-  const int64_t size = most(blocks(CHUNK_BYTES, j->w->panel_bytes), blocks(panels, 16 * threads));
-  return blocks(least(size, most(1, panels / (2 * threads))), GEMV_PANELS) * GEMV_PANELS;
+int64_t chunk_of(const awqk_weight *w, int64_t panels, int32_t threads) {
+  const int64_t size = most(blocks(CHUNK_BYTES, w->panel_bytes), blocks(panels, 16 * threads));
+  return blocks(least(size, most(1, panels / (2 * threads))), WIDTH) * WIDTH;
+}
+
+/* Numbers the chunks of the block's tasks; the time that they take on one thread in nanoseconds. */
+double deal(linear_job *j) {
+  static const double cost[] = {1.0 / 120, 1.0 / 40, 1.0 / 22, 1.0 / 25}; /* of a product: measured on AVX2, the slowest that counts */
+  double weights = 0, products = 0;
+  j->first[0] = 0;
+  for (int64_t t = 0; t < j->g->count; t++) {
+    const Task task = j->g->tasks + t;
+    const span rows = rows_of(j, task), share = share_of(j->g, task);
+    const int64_t panels = share.to - share.from;
+    j->first[t + 1] = j->first[t] + (rows.from < rows.to ? blocks(panels, j->chunk_panels) : 0);
+    if (rows.from == rows.to) continue;
+    const double codes = (task->gate ? 32.0 : 16.0) * (double)panels * (double)task->w->k;
+    weights += codes;
+    products += codes * (double)(rows.to - rows.from);
+  }
+  return weights / 40 + products * cost[j->arithmetic];
 }
 
 }  // namespace
 
 extern "C" int32_t AWQ_KERNEL_NAME(linear_w4)(awqk_device *device, const awqk_linear_args *g, void *) {
-  const awqk_weight *w = g->w;
-  if (g->m <= 0) return AWQK_OK;
-  const bool whole = g->parts <= 1, int8 = w->mode == AWQK_INT8;
-  if (!whole && (g->part < 0 || g->part >= g->parts)) return AWQK_ERR_INVALID_ARGUMENT;
+  if (g->m <= 0 || g->count <= 0) return AWQK_OK;
+  const bool alone = g->parts > 1;
+  if (alone && (g->part < 0 || g->part >= g->parts)) return AWQK_ERR_INVALID_ARGUMENT;
+  const awqk_weight *w = g->tasks->w;
+  const totals all = total(g);
+  const int32_t threads = alone ? 1 : awq_threads(device);
   linear_job j = {};
   j.g = g;
-  j.w = w;
-  j.depth = 8 * w->lines;
-  j.panel1 = w->panels;
-  if (!whole) {
-    j.panel0 = w->panels * g->part / g->parts;
-    j.panel1 = w->panels * (g->part + 1) / g->parts;
-    if (j.panel0 == j.panel1) return AWQK_OK;
-  }
-  /* A block of rows keeps the prepared x below 8 MB or so, but has at least a few tiles. */
-  const int64_t row_values = w->segments * j.depth, tiles = most(4, ((int64_t)2 << 20) / row_values / GEMM_MR);
-  const int64_t block = least(g->m, least(BLOCK_ROWS, tiles * GEMM_MR));
-  const int32_t threads = whole ? awq_threads(device) : 1;
-  j.rows = block;
-  const bool few = int8 || block <= FEW_ROWS;
-  j.chunk_panels = chunk_of(&j, threads, few);
-  const int64_t x_bytes = round64(block * row_values * (int8 ? 1 : 4)), s_bytes = int8 ? round64(block * w->segments * 4) : 0;
-  if (!few) j.own_bytes = round64((j.depth * GEMM_NV * 16 + most(j.chunk_panels, GEMM_NV) * 16 * block) * 4);
-  char *scratch = (char *)awq_scratch_get(device, (size_t)(x_bytes + 2 * s_bytes + threads * j.own_bytes));
+  j.arithmetic = w->mode == AWQK_INT8 ? INT8_DIGIT : all.rows <= DIGIT_ROWS ? EXACT_DIGITS : all.rows <= FEW_ROWS ? FEW_FLOATS : MANY_FLOATS;
+  const bool integers = j.arithmetic <= EXACT_DIGITS;
+  j.d.count = j.arithmetic == EXACT_DIGITS ? 3 : 1;
+  j.d.depth = j.f.depth = 8 * w->lines;
+
+  const int64_t row_bytes = w->segments * j.d.depth * (integers ? j.d.count : 4);
+  const int64_t block = least(g->m, most(LEAST_BLOCK, least(MOST_BLOCK, PREPARED_BYTES / row_bytes / GEMM_MR * GEMM_MR)));
+  j.chunk_panels = chunk_of(w, all.panels, threads);
+  j.code_bytes = integers ? w->lines * SPREAD_LINE : j.arithmetic == MANY_FLOATS ? w->lines * 8 * GEMM_NV * 64 : 0;
+  j.own_bytes = round64(j.code_bytes + (all.gated ? 2 : 1) * WIDTH * 64 * least(block, all.rows));
+  const int64_t x_bytes = round64(block * row_bytes), steps = integers ? round64(block * w->segments * 4) : 0;
+  const int64_t digit_sums = steps * j.d.count, tiles = round64(block * (int64_t)sizeof(span)), firsts = round64((g->count + 1) * 8);
+  char *scratch = (char *)awq_scratch_get(device, (size_t)(x_bytes + steps + digit_sums + tiles + firsts + threads * j.own_bytes));
   if (!scratch) return AWQK_ERR_OUT_OF_MEMORY;
-  j.x = (float *)scratch;
-  j.q = (int8_t *)scratch;
-  j.unit = (float *)(scratch + x_bytes);
-  j.sum = (int32_t *)(scratch + x_bytes + s_bytes);
-  j.own = scratch + x_bytes + 2 * s_bytes;
-  const int64_t chunks = blocks(j.panel1 - j.panel0, j.chunk_panels);
-  for (j.row = 0; j.row < g->m; j.row += block) {
-    j.rows = least(block, g->m - j.row);
-    const double weights = (double)w->k * 16.0 * (double)(j.panel1 - j.panel0);
-    const int64_t tasks = int8 || j.rows <= FEW_ROWS ? j.rows : blocks(j.rows, GEMM_MR);
-    run(device, !whole, tasks, (double)j.rows * (double)w->k, int8 ? prepare_int8 : prepare_exact, &j);
-    run(device, !whole, chunks, weights / 13 + weights * (double)j.rows / 25, int8 || j.rows <= FEW_ROWS ? few_chunk : many_chunk, &j);
+  j.f.x = (float *)scratch;
+  j.d.q = (int8_t *)scratch;
+  j.d.step = (float *)(scratch + x_bytes);
+  j.d.sum = (float *)(scratch + x_bytes + steps);
+  j.tile = (span *)(scratch + x_bytes + steps + digit_sums);
+  j.first = (int64_t *)(scratch + x_bytes + steps + digit_sums + tiles);
+  j.own = scratch + x_bytes + steps + digit_sums + tiles + firsts;
+
+  for (j.row0 = 0; j.row0 < g->m; j.row0 += block) {
+    j.rows = j.d.rows = j.f.rows = least(block, g->m - j.row0);
+    run(device, alone, cut_tiles(&j), (double)j.rows * (double)w->k / 2, prepare_tile, &j);
+    const double nanoseconds = deal(&j);
+    run(device, alone, j.first[g->count], nanoseconds, linear_chunk, &j);
   }
   awq_scratch_put(device, scratch);
   return AWQK_OK;

@@ -26,14 +26,6 @@ template <int MR, int NV> AWQ_INLINE void micro(int64_t depth, const float *a, c
   }
 }
 
-/* Calls f.template run<rows>() for a run-time 1 <= rows <= MR: the last tile of a block has its own instance. */
-template <int MR, class F> AWQ_INLINE void with_rows(int64_t rows, const F &f) {
-  if constexpr (MR > 1) {
-    if (rows < MR) return with_rows<MR - 1>(rows, f);
-  }
-  f.template run<MR>();
-}
-
 }  // namespace
 
 #endif

@@ -92,6 +92,11 @@ int32_t awqk_cpu_pack(awqk_device *device, const awqk_qweight *q, int32_t mode, 
     if (w->bias) memcpy(w->bias, q->bias, (size_t)q->n * sizeof(float));
     else status = AWQK_ERR_OUT_OF_MEMORY;
   }
+  if (!status && q->order) {
+    w->order = (int32_t *)malloc((size_t)q->k * sizeof *w->order);
+    if (w->order) memcpy(w->order, q->order, (size_t)q->k * sizeof *w->order);
+    else status = AWQK_ERR_OUT_OF_MEMORY;
+  }
   if (status) {
     awqk_cpu_unpack(device, w);
     return status;
@@ -106,5 +111,6 @@ void awqk_cpu_unpack(awqk_device *, awqk_weight *w) {
   if (!w) return;
   free(w->data);
   free(w->bias);
+  free(w->order);
   free(w);
 }

@@ -11,7 +11,7 @@
 namespace {
 
 /* Independent chains: enough to hide the latency, few enough to stay in registers. */
-enum { CHAINS = GEMM_MR };
+enum { CHAINS = GEMM_MR, DOT_CHAINS = DOT_ROWS };
 
 constexpr int64_t kTurns = 400000;          /* rounds of a measurement, some milliseconds */
 constexpr int64_t kPiece = 1 << 20;         /* bytes a chunk */
@@ -40,6 +40,27 @@ void roof_fma(void *argument, int64_t, int32_t) {
 #pragma GCC unroll 16
   for (int i = 1; i < CHAINS; i++) sum[0] = vadd(sum[0], sum[i]);
   sink[2] = sum_of(sum[0]); /* every lane counts, or the compiler drops the half that nobody reads */
+}
+
+/* One thread's share of dot products of codes with signed bytes, the accumulation included. Each turn's bytes come from memory that
+ * may have changed, or the compiler makes one product serve them all; their loads go beside the products. */
+void roof_dot(void *argument, int64_t, int32_t) {
+  volatile float *sink = (volatile float *)argument;
+  int32_t data[16 + DOT_CHAINS];
+  for (int i = 0; i < 16 + DOT_CHAINS; i++) data[i] = (int32_t)sink[0] + 0x01020300 + i;
+  const I codes = iload(data);
+  P part[DOT_CHAINS];
+#pragma GCC unroll 16
+  for (int i = 0; i < DOT_CHAINS; i++) part[i] = pzero();
+  for (int64_t t = 0; t < kTurns; t++) {
+    __asm__ volatile("" ::"r"(data) : "memory");
+#pragma GCC unroll 16
+    for (int i = 0; i < DOT_CHAINS; i++) part[i] = pdot(part[i], codes, ispread(data + i), codes, ispread(data + 16 + i));
+  }
+  I sum = iset(0);
+#pragma GCC unroll 16
+  for (int i = 0; i < DOT_CHAINS; i++) sum = pflush(sum, part[i]);
+  sink[2] = (float)isum(sum);
 }
 
 struct roof_read_job {
@@ -79,6 +100,7 @@ extern "C" int32_t AWQ_KERNEL_NAME(roof_f32)(awqk_device *device, const awqk_roo
   const int64_t threads = awq_threads(device);
   volatile float sink[3] = {0.5f, 1e-3f, 0};
   *g->flops = (double)threads * (double)kTurns * CHAINS * 32 / roof_best(device, threads, roof_fma, (void *)sink);
+  *g->int8_ops = (double)threads * (double)kTurns * DOT_CHAINS * 256 / roof_best(device, threads, roof_dot, (void *)sink);
   char *data = (char *)mmap(nullptr, (size_t)kBytes + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) return AWQK_ERR_OUT_OF_MEMORY;
   for (int64_t i = 0; i < kBytes; i += 4096) data[i] = 1; /* real pages, not the one of zeros */

@@ -48,6 +48,12 @@ AWQ_INLINE float max_of(V v) {
 AWQ_INLINE float min_of(V v) {
   return fold(v, [](float a, float b) { return a < b ? a : b; });
 }
+AWQ_INLINE int32_t isum(I x) { /* wraps */
+  uint32_t t[16], sum = 0;
+  istore(t, x);
+  for (int i = 0; i < 16; i++) sum += t[i];
+  return (int32_t)sum;
+}
 AWQ_INLINE V vabs(V x) { return vmax(x, vsub(vset(0), x)); }
 
 AWQ_INLINE double fold16(double *t) {
@@ -72,6 +78,14 @@ AWQ_INLINE V vexp(V x) {
   p = vadd(vadd(vmul(vmul(p, r), r), r), vset(1.0f));
   const V n1 = vround(vmul(n, vset(0.5f)));
   return vmul(vmul(p, vpower(n1)), vpower(vsub(n, n1)));
+}
+
+/* Calls f.template run<rows>() for a run-time 1 <= rows <= MR: the last tile of a block has its own instance. */
+template <int MR, class F> AWQ_INLINE void with_rows(int64_t rows, const F &f) {
+  if constexpr (MR > 1) {
+    if (rows < MR) return with_rows<MR - 1>(rows, f);
+  }
+  f.template run<MR>();
 }
 
 }  // namespace

@@ -38,14 +38,15 @@ static inline int32_t awqgo_open(const awqk_ops *o, int32_t index, int32_t threa
 static inline void awqgo_close(const awqk_ops *o, awqk_device *d) { o->close(d); }
 
 static inline int32_t awqgo_pack(const awqk_ops *o, awqk_device *d, int64_t n, int64_t k, int64_t group, const uint8_t *codes,
-                                 const uint16_t *scales, const uint8_t *zeros, const float *bias, int32_t mode, awqk_weight **out) {
-  awqk_qweight q = {n, k, group, codes, scales, zeros, bias};
+                                 const uint16_t *scales, const uint8_t *zeros, const float *bias, const int32_t *order, int32_t mode,
+                                 awqk_weight **out) {
+  awqk_qweight q = {n, k, group, codes, scales, zeros, bias, order};
   return o->pack(d, &q, mode, out);
 }
 
-static inline int32_t awqgo_roof(const awqk_ops *o, awqk_device *d, double *flops, double *bytes) {
+static inline int32_t awqgo_roof(const awqk_ops *o, awqk_device *d, double *flops, double *int8_ops, double *bytes) {
   if (!AWQGO_HAS(o, roof)) return AWQGO_UNSUPPORTED;
-  awqk_roof_args g = {flops, bytes};
+  awqk_roof_args g = {flops, int8_ops, bytes};
   return o->roof(d, &g, NULL);
 }
 
@@ -53,7 +54,8 @@ static inline void awqgo_unpack(const awqk_ops *o, awqk_device *d, awqk_weight *
 
 static inline int32_t awqgo_linear(const awqk_ops *o, awqk_device *d, const awqk_weight *w, const void *x, void *y, int64_t m,
                                    int64_t x_stride, int64_t y_stride, int32_t x_dtype, int32_t y_dtype, int32_t part, int32_t parts) {
-  awqk_linear_args g = {w, x, y, m, x_stride, y_stride, x_dtype, y_dtype, part, parts};
+  awqk_linear_task t = {w, NULL, y, y_stride, 0, m};
+  awqk_linear_args g = {&t, 1, x, NULL, m, x_stride, x_dtype, y_dtype, part, parts};
   return o->linear(d, &g, NULL);
 }
 

@@ -102,7 +102,7 @@ func TestBadPluginsAreReasons(t *testing.T) {
 		macros []string
 		reason string
 	}{
-		"abi":      {[]string{"ABI=99"}, "is of ABI 99, this library's is 1"},
+		"abi":      {[]string{"ABI=99"}, "is of ABI 99, this library's is 2"},
 		"short":    {[]string{"SIZE=16"}, "table 0 of 16 bytes"},
 		"entry":    {[]string{"ENTRY=other_entry"}, "awqk_entry"},
 		"score":    {[]string{"SCORE=0"}, "this machine can't run it"},

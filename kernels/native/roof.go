@@ -7,12 +7,14 @@ package native
 */
 import "C"
 
-// Roof measures what the device can do at most with this table's instructions: float32 operations a second from registers, two a
-// multiply-add, and bytes a second read from memory. It takes about a second.
-func (d *Device) Roof() (flops, bytes float64, err error) {
-	var f, b C.double
-	if st := C.awqgo_roof(d.table, d.handle, &f, &b); st != 0 {
-		return 0, 0, failure(C.GoString(d.table.name), "roof", st)
+import "libawq/kernels"
+
+// Roof is what the device can do at most with this table's instructions: float32 operations a second from registers, two a
+// multiply-add, the same of 4-bit codes times signed bytes, and bytes a second read from memory. Measuring takes about a second.
+func (d *Device) Roof() (kernels.Roof, error) {
+	var flops, int8Ops, bytes C.double
+	if st := C.awqgo_roof(d.table, d.handle, &flops, &int8Ops, &bytes); st != 0 {
+		return kernels.Roof{}, failure(C.GoString(d.table.name), "roof", st)
 	}
-	return float64(f), float64(b), nil
+	return kernels.Roof{FLOPS: float64(flops), Int8: float64(int8Ops), Bytes: float64(bytes)}, nil
 }

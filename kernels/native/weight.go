@@ -35,7 +35,7 @@ func (d *Device) pack(q *kernels.QWeight, mode kernels.Mode) (kernels.Weight, er
 		return nil, fmt.Errorf("pack: %s is closed: %w", d.ops.Name, kernels.ErrArgument)
 	}
 	status := C.awqgo_pack(d.table, d.handle, C.int64_t(q.N), C.int64_t(q.K), C.int64_t(q.Group), octets(q.Codes), ptr[C.uint16_t](q.Scales),
-		octets(q.Zeros), floats(q.Bias), C.int32_t(mode), &w.handle)
+		octets(q.Zeros), floats(q.Bias), ptr[C.int32_t](q.Order), C.int32_t(mode), &w.handle)
 	if err := failure(d.ops.Name, "pack", status); err != nil {
 		return nil, err
 	}
@@ -77,9 +77,6 @@ func (d *Device) LinearPart(w kernels.Weight, x, y kernels.Rows, part, parts int
 		return err
 	}
 	px, py := unsafe.Pointer(unsafe.SliceData(x.Data)), unsafe.Pointer(unsafe.SliceData(y.Data))
-	if uintptr(px)%uintptr(x.DType.Size()) != 0 || uintptr(py)%uintptr(y.DType.Size()) != 0 {
-		return fmt.Errorf("linear: x or y is not aligned to its elements: %w", kernels.ErrArgument)
-	}
 	return failure(d.ops.Name, "linear", C.awqgo_linear(d.table, d.handle, p.handle, px, py, C.int64_t(x.Rows), C.int64_t(x.Stride),
 		C.int64_t(y.Stride), C.int32_t(x.DType), C.int32_t(y.DType), C.int32_t(part), C.int32_t(parts)))
 }

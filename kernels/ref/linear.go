@@ -24,7 +24,7 @@ func pack(q *kernels.QWeight, mode kernels.Mode) (kernels.Weight, error) {
 	}
 	c := *q
 	c.Codes, c.Scales, c.Zeros = slices.Clone(q.Codes), slices.Clone(q.Scales), slices.Clone(q.Zeros)
-	c.Bias = slices.Clone(q.Bias)
+	c.Bias, c.Order = slices.Clone(q.Bias), slices.Clone(q.Order)
 	return &weight{q: c, mode: mode}, nil
 }
 
@@ -40,12 +40,18 @@ func linear(w kernels.Weight, x, y kernels.Rows) error {
 	xs := make([]float64, blockRows*q.K)
 	ys := make([]float32, blockRows*q.N)
 	row := make([]float64, q.K)
-	one := make([]float32, q.K)
+	one, turned := make([]float32, q.K), make([]float32, q.K)
 	size := x.DType.Size()
 	for i0 := 0; i0 < x.Rows; i0 += blockRows {
 		m := min(blockRows, x.Rows-i0)
 		for i := range m {
 			x.DType.Decode(one, x.Data[(i0+i)*x.Stride*size:])
+			if q.Order != nil {
+				for k, at := range q.Order {
+					turned[k] = one[at]
+				}
+				one, turned = turned, one
+			}
 			if p.mode == kernels.Int8 {
 				int8Round(xs[i*q.K:][:q.K], one, q.Group)
 			} else {

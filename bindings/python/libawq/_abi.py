@@ -228,6 +228,7 @@ class awq_linear_desc(Structure):
         ("qzeros", POINTER(DLTensor)),
         ("scales", POINTER(DLTensor)),
         ("bias", POINTER(DLTensor)),
+        ("g_idx", POINTER(DLTensor)),
     ]
 
 
@@ -278,6 +279,10 @@ PROTOTYPES: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "awq_linear_create": (c_int32, (c_void_p, POINTER(awq_linear_desc), POINTER(c_void_p))),
     "awq_linear_load": (c_int32, (c_void_p, c_char_p, c_char_p, POINTER(awq_linear_options), POINTER(c_void_p))),
     "awq_linear_forward": (c_int32, (c_void_p, POINTER(DLTensor), POINTER(DLTensor), c_void_p)),
+    "awq_linear_forward_part": (c_int32, (c_void_p, POINTER(DLTensor), POINTER(DLTensor), c_int32, c_int32)),
+    "awq_linear_forward_many": (c_int32, (POINTER(c_void_p), c_size_t, POINTER(DLTensor), POINTER(DLTensor), c_void_p)),
+    "awq_linear_forward_glu": (c_int32, (c_void_p, c_void_p, POINTER(DLTensor), POINTER(DLTensor), c_void_p)),
+    "awq_linear_forward_grouped": (c_int32, (POINTER(c_void_p), POINTER(c_void_p), c_size_t, POINTER(DLTensor), POINTER(DLTensor), POINTER(DLTensor), POINTER(DLTensor), c_void_p)),
     "awq_linear_info": (c_int32, (c_void_p, POINTER(awq_linear_properties))),
     "awq_linear_destroy": (None, (c_void_p,)),
     "awq_command_run": (c_int32, (c_int32, POINTER(c_char_p), awq_cancel_fn, c_void_p)),

@@ -1,5 +1,5 @@
 /* GEMM as a share of the fp32 multiply-add limit, linears as a share of the read bandwidth; limits measured in the same run.
- * Usage: awq_cpu_bench [gemm|linear|ops] [isa] [threads] */
+ * Usage: awq_cpu_bench [gemm|linear|ops] [isa] [threads] [m] */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,15 +52,15 @@ template <class F> timing measure(F f, double budget) {
 struct bench {
   const awqk_ops *ops;
   awqk_device *device;
-  int32_t threads;
+  int32_t threads, m;
 };
 
 struct limits {
-  double flops, bytes;
+  double flops, int8_ops, bytes;
 };
 limits roof(const bench &b) {
-  limits l = {1, 1};
-  const awqk_roof_args args = {&l.flops, &l.bytes};
+  limits l = {1, 1, 1};
+  const awqk_roof_args args = {&l.flops, &l.int8_ops, &l.bytes};
   if (b.ops->roof(b.device, &args, nullptr)) puts("no memory to measure the read limit");
   return l;
 }
@@ -91,22 +91,24 @@ void linear(const bench &b) {
   for (uint8_t &c : codes) c = (uint8_t)next();
   for (uint8_t &z : zeros) z = (uint8_t)(next() & 15);
   for (uint16_t &s : scales) s = (uint16_t)(0x2000 + (next() & 0x3ff));
-  const awqk_qweight q = {n, k, group, codes.data(), scales.data(), zeros.data(), nullptr};
+  const awqk_qweight q = {n, k, group, codes.data(), scales.data(), zeros.data(), nullptr, nullptr};
   for (int32_t mode : {AWQK_EXACT, AWQK_INT8}) {
     std::vector<awqk_weight *> w((size_t)copies);
     const double start = now();
     for (awqk_weight *&p : w)
       if (b.ops->pack(b.device, &q, mode, &p)) return (void)puts("out of memory");
     printf("pack %s 4096x4096: %.1f ms\n", b.ops->name, (now() - start) / copies * 1e3);
-    for (int64_t m : {1, 2, 4, 8, 16, 64, 512}) {
+    for (int64_t m : {1, 2, 4, 8, 16, 32, 128, 512}) {
+      if (b.m && b.m != m) continue;
       const limits l = roof(b);
-      const double bandwidth = l.bytes, limit = l.flops;
+      const double bandwidth = l.bytes, limit = mode == AWQK_INT8 ? l.int8_ops : l.flops;
       std::vector<float> x((size_t)(m * k)), y((size_t)(m * n));
       for (float &f : x) f = value();
       size_t turn = 0;
       const timing t = measure(
           [&] {
-            const awqk_linear_args args = {w[turn++ % w.size()], x.data(), y.data(), m, k, n, AWQK_F32, AWQK_F32, 0, 1};
+            const awqk_linear_task task = {w[turn++ % w.size()], nullptr, y.data(), n, 0, m};
+            const awqk_linear_args args = {&task, 1, x.data(), nullptr, m, k, AWQK_F32, AWQK_F32, 0, 1};
             b.ops->linear(b.device, &args, nullptr);
           },
           m > 64 ? 2.0 : 0.8);
@@ -158,7 +160,7 @@ int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "all", *isa = argc > 2 ? argv[2] : "";
   for (int32_t i = 0; const awqk_ops *ops = awqk_entry(AWQK_ABI, i); i++) {
     if (ops->score() <= 0 || (*isa && strcmp(ops->name + 4, isa))) continue;
-    bench b = {ops, nullptr, 0};
+    bench b = {ops, nullptr, 0, argc > 4 ? atoi(argv[4]) : 0};
     if (ops->open(0, argc > 3 ? atoi(argv[3]) : 0, &b.device)) return 1;
     b.threads = awq_threads(b.device);
     if (b.threads == 1) clock_used = CLOCK_THREAD_CPUTIME_ID;

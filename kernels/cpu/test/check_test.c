@@ -38,11 +38,12 @@ static void reset(pair *p) {
 }
 
 static awqk_linear_args args;
+static awqk_linear_task task;
 static char text[256];
 
 static int32_t check(const pair *p) {
   memset(text, 0, sizeof text);
-  return awq_linear_check(&p->x, &p->y, N, K, NULL, &args, text, sizeof text);
+  return awq_linear_check(&p->x, &p->y, "y", N, K, &args, &task, text, sizeof text);
 }
 
 #define BAD(word, ...)                                                                                           \
@@ -66,15 +67,16 @@ static void calls(void) {
   p.buffer = malloc(4096 * sizeof(float));
   if (!p.buffer) abort();
   GOOD((void)0);
-  EXPECT(args.m == ROWS && args.x_stride == K && args.y_stride == N && args.parts == 1 && args.x == p.buffer, "m %lld", (long long)args.m);
+  EXPECT(args.m == ROWS && task.rows == ROWS && task.row == 0 && args.x_stride == K && task.y_stride == N && args.parts == 1 && args.x == p.buffer,
+         "m %lld", (long long)args.m);
   GOOD(p.x.strides = p.y.strides = NULL);
-  EXPECT(args.x_stride == K && args.y_stride == N, "compact");
+  EXPECT(args.x_stride == K && task.y_stride == N, "compact");
   GOOD(p.x.dtype.bits = 16);
   EXPECT(args.x_dtype == AWQK_F16 && args.y_dtype == AWQK_F32, "dtypes");
   GOOD(p.y.dtype.bits = 16, p.y.dtype.code = kDLBfloat);
   EXPECT(args.y_dtype == AWQK_BF16, "dtypes");
   GOOD(p.x_strides[0] = 100, p.y_strides[0] = 30);
-  EXPECT(args.x_stride == 100 && args.y_stride == 30, "strides");
+  EXPECT(args.x_stride == 100 && task.y_stride == 30, "strides");
   GOOD(p.x.byte_offset = 40);
   EXPECT(args.x == p.buffer + 10, "offset");
   GOOD(p.x_shape[0] = p.y_shape[0] = 0, p.x.data = p.y.data = NULL);
@@ -87,9 +89,9 @@ static void calls(void) {
   EXPECT(args.m == 6, "flattened");
   GOOD(p.x_strides[0] = p.y_strides[0] = 96, p.y.data = p.buffer + K); /* side by side in one buffer */
 
-  EXPECT(awq_linear_check(NULL, NULL, N, K, NULL, &args, text, sizeof text) == 1, "%s", text);
+  EXPECT(awq_linear_check(NULL, NULL, "y", N, K, &args, &task, text, sizeof text) == 1, "%s", text);
   reset(&p);
-  EXPECT(awq_linear_check(&p.x, NULL, N, K, NULL, &args, text, sizeof text) == 1 && strstr(text, "y is NULL"), "%s", text);
+  EXPECT(awq_linear_check(&p.x, NULL, "y", N, K, &args, &task, text, sizeof text) == 1 && strstr(text, "y is NULL"), "%s", text);
   BAD("device", p.x.device.device_type = kDLCUDA);
   BAD("device", p.y.device.device_type = kDLCUDA);
   BAD("dtype", p.x.dtype.bits = 64);
@@ -116,7 +118,7 @@ static void calls(void) {
   BAD("no data", p.x.data = NULL);
   BAD("no data", p.y.data = NULL);
   BAD("address space", p.x.byte_offset = UINT64_MAX - 64);
-  BAD("aligned", p.x.byte_offset = 2);
+  GOOD(p.x.byte_offset = 2, p.y.byte_offset = 1); /* misaligned elements work */
   BAD("overlaps", p.y.data = p.x.data);
   BAD("overlaps", p.y.data = p.buffer + 5 * K + 63);
   BAD("overlaps", p.x.data = p.buffer + 2048 + 6 * 24 - 1);

@@ -18,7 +18,7 @@ struct weight {
     for (uint8_t &z : zeros) z = (uint8_t)r.below(16);
     for (uint16_t &s : scales) s = awq_f32_to_f16((float)(0.002 + 0.01 * r.uniform()));
     if (with_bias) bias = normals(r, n);
-    q = {n, k, group, codes.data(), scales.data(), zeros.data(), with_bias ? bias.data() : nullptr};
+    q = {n, k, group, codes.data(), scales.data(), zeros.data(), with_bias ? bias.data() : nullptr, nullptr};
   }
   double at(int64_t i, int64_t c) const {
     const size_t g = (size_t)(i * (k / group) + c / group);
@@ -68,14 +68,18 @@ void compare(const awqk_ops *ops, const weight &w, int32_t mode, const tensor &x
   for (int64_t i = 0; i < x.m; i++) {
     std::vector<double> row((size_t)x.n);
     for (int64_t k = 0; k < x.n; k++) row[(size_t)k] = (double)x.value(i, k);
+    std::vector<double> top((size_t)(w.k / w.group));
+    for (int64_t k = 0; k < x.n; k++) top[(size_t)(k / w.group)] = fmax(top[(size_t)(k / w.group)], fabs(row[(size_t)k]) * 1.0041);
     if (mode == AWQK_INT8) row = rounded(x, i, w.group);
     for (int64_t n = 0; n < w.n; n++) {
       double want = w.bias.empty() ? 0 : (double)w.bias[(size_t)n], size = fabs(want);
+      double aligned = 0; /* exact mode may align x to the largest of up to 256 values of a group */
+      for (int64_t k = 0; k < w.k; k++) aligned += mode == AWQK_EXACT ? fabs(w.at(n, k)) * top[(size_t)(k / w.group)] * 0x1p-23 : 0;
       for (int64_t k = 0; k < w.k; k++) want += w.at(n, k) * row[(size_t)k], size += fabs(w.at(n, k) * row[(size_t)k]);
       const double got = (double)y.value(i, n), error = fabs(got - want);
       /* the bound of linear_tile.h with its constant relaxed to (sqrt of the chain) * 8 */
       const double chains = (double)(w.group < 256 ? w.group : 256) + (double)(w.k / 128 + 4);
-      const double bound = size * 0x1p-24 * fmin(chains, 8 * sqrt(chains)) + unit * fabs(want) + (unit > 0 ? 1e-7 : 1e-30);
+      const double bound = size * 0x1p-24 * fmin(chains, 8 * sqrt(chains)) + aligned + unit * fabs(want) + (unit > 0 ? 1e-7 : 1e-30);
       CHECK(error <= bound, "%s mode %d m %ld n %ld k %ld group %ld y[%ld][%ld] = %.9g, want %.9g, bound %.3g", ops->name, mode, (long)x.m, (long)w.n,
             (long)w.k, (long)w.group, (long)i, (long)n, got, want, bound);
       error2 += error * error, sum2 += want * want;
@@ -88,7 +92,8 @@ void compare(const awqk_ops *ops, const weight &w, int32_t mode, const tensor &x
 void forward(const awqk_ops *ops, awqk_device *d, awqk_weight *p, const tensor &x, tensor &y, int32_t parts) {
   std::vector<char> before = y.bytes;
   for (int32_t part = 0; part < (parts > 1 ? parts : 1); part++) {
-    const awqk_linear_args args = {p, x.bytes.data(), y.bytes.data(), x.m, x.stride, y.stride, x.dtype, y.dtype, part, parts};
+    const awqk_linear_task task = {p, nullptr, y.bytes.data(), y.stride, 0, x.m};
+    const awqk_linear_args args = {&task, 1, x.bytes.data(), nullptr, x.m, x.stride, x.dtype, y.dtype, part, parts};
     const int32_t status = ops->linear(d, &args, nullptr);
     CHECK(status == 0, "%s: status %d", ops->name, status);
   }
@@ -130,14 +135,15 @@ void one(const awqk_ops *ops, const shape &s, int index, int32_t mode, std::vect
     tensor parted = y;
     forward(ops, d.d, p, x, parted, threads + 1);
     CHECK(parted.bytes == first.bytes, "%s %ld x %ld x %ld: %d parts change the bits", ops->name, (long)s.m, (long)s.n, (long)s.k, threads + 1);
-    if (threads == 2 && s.m > 1 && s.m < 100) { /* each row alone has the bits that it has in the batch */
+    if (threads == 2 && s.m > 1 && s.m < 100) { /* int8: each row alone has the bits that it has in the batch; exact: as one of two */
       const size_t xs = size_of(in), ys = size_of(out);
+      const int64_t copies = mode == AWQK_INT8 ? 1 : 2;
       for (int64_t i = 0; i < s.m; i++) {
-        tensor row(1, s.k, 0, in), result(1, s.n, 0, out);
-        memcpy(row.bytes.data(), &x.bytes[(size_t)(i * x.stride) * xs], row.bytes.size());
+        tensor row(copies, s.k, 0, in), result(copies, s.n, 0, out);
+        for (int64_t c = 0; c < copies; c++) memcpy(&row.bytes[(size_t)(c * s.k) * xs], &x.bytes[(size_t)(i * x.stride) * xs], (size_t)s.k * xs);
         forward(ops, d.d, p, row, result, 0);
-        CHECK(!memcmp(result.bytes.data(), &first.bytes[(size_t)(i * y.stride) * ys], result.bytes.size()),
-              "%s mode %d row %ld of %ld has other bits alone", ops->name, mode, (long)i, (long)s.m);
+        CHECK(!memcmp(result.bytes.data(), &first.bytes[(size_t)(i * y.stride) * ys], (size_t)s.n * ys),
+              "%s mode %d row %ld of %ld has other bits by itself", ops->name, mode, (long)i, (long)s.m);
       }
     }
     ops->unpack(d.d, p);
@@ -193,6 +199,165 @@ void bad_numbers(const awqk_ops *ops) {
       }
 }
 
+/* The rows of `t` through the weight as a plain call. */
+std::vector<char> plainly(const awqk_ops *ops, awqk_device *d, awqk_weight *p, const tensor &x, int64_t n, int32_t out) {
+  tensor y(x.m, n, 0, out);
+  forward(ops, d, p, x, y, 0);
+  return y.bytes;
+}
+
+/* Siblings in one call, with threads and in parts, have the bits of calls by themselves. */
+void siblings(const awqk_ops *ops) {
+  source r(11);
+  const int64_t widths[] = {40, 16, 200}, k = 320;
+  for (int32_t mode : {AWQK_EXACT, AWQK_INT8})
+    for (int64_t m : {1, 3, 30, 600}) {
+      device d(ops, 2);
+      tensor x(m, k, 5, AWQK_F16);
+      for (int64_t i = 0; i < m; i++)
+        for (int64_t c = 0; c < k; c++) put(x.bytes.data(), i * x.stride + c, AWQK_F16, r.normal());
+      awqk_weight *p[3];
+      std::vector<tensor> y;
+      for (int s = 0; s < 3; s++) {
+        const weight w(r, widths[s], k, 64, s == 1);
+        CHECK(ops->pack(d.d, &w.q, mode, &p[s]) == 0, "%s", ops->name);
+        y.emplace_back(m, widths[s], 3 * s, AWQK_F32);
+      }
+      for (int32_t parts : {1, 3}) {
+        awqk_linear_task tasks[3];
+        for (int s = 0; s < 3; s++) {
+          y[(size_t)s].bytes.assign(y[(size_t)s].bytes.size(), 0x5a);
+          tasks[s] = {p[s], nullptr, y[(size_t)s].bytes.data(), y[(size_t)s].stride, 0, m};
+        }
+        for (int32_t part = 0; part < parts; part++) {
+          const awqk_linear_args args = {tasks, 3, x.bytes.data(), nullptr, m, x.stride, x.dtype, AWQK_F32, part, parts};
+          CHECK(ops->linear(d.d, &args, nullptr) == 0, "%s", ops->name);
+        }
+        for (int s = 0; s < 3; s++) {
+          const std::vector<char> want = plainly(ops, d.d, p[s], x, widths[s], AWQK_F32);
+          for (int64_t i = 0; i < m; i++)
+            CHECK(!memcmp(&y[(size_t)s].bytes[(size_t)(i * y[(size_t)s].stride) * 4], &want[(size_t)(i * widths[s]) * 4], (size_t)widths[s] * 4),
+                  "%s mode %d: sibling %d, row %ld of %ld in %d parts", ops->name, mode, s, (long)i, (long)m, parts);
+        }
+      }
+      for (awqk_weight *w : p) ops->unpack(d.d, w);
+    }
+}
+
+/* y = silu(gate) * up against the two linears by themselves. */
+void gated(const awqk_ops *ops) {
+  source r(12);
+  device d(ops, 2);
+  const weight up(r, 90, 256, 128, true), gate(r, 90, 256, 128, true);
+  awqk_weight *p, *q;
+  CHECK(ops->pack(d.d, &up.q, AWQK_EXACT, &p) == 0 && ops->pack(d.d, &gate.q, AWQK_EXACT, &q) == 0, "%s", ops->name);
+  for (int64_t m : {1, 5, 70}) {
+    tensor x(m, 256, 0, AWQK_F32), y(m, 90, 2, AWQK_F32), u(m, 90, 0, AWQK_F32), g(m, 90, 0, AWQK_F32);
+    for (int64_t i = 0; i < m * 256; i++) put(x.bytes.data(), i, AWQK_F32, r.normal() * 5);
+    const awqk_linear_task task = {p, q, y.bytes.data(), y.stride, 0, m};
+    const awqk_linear_args args = {&task, 1, x.bytes.data(), nullptr, m, 256, AWQK_F32, AWQK_F32, 0, 1};
+    CHECK(ops->linear(d.d, &args, nullptr) == 0, "%s", ops->name);
+    forward(ops, d.d, p, x, u, 0);
+    forward(ops, d.d, q, x, g, 0);
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t n = 0; n < 90; n++) {
+        const double a = (double)g.value(i, n), want = a / (1 + exp(-a)) * (double)u.value(i, n);
+        CHECK(fabs((double)y.value(i, n) - want) <= 4e-7 * fabs(want) + 1e-30, "%s [%ld,%ld] %g, want %g", ops->name, (long)i, (long)n,
+              (double)y.value(i, n), want);
+      }
+  }
+  ops->unpack(d.d, p);
+  ops->unpack(d.d, q);
+}
+
+/* Rows dealt to experts by an index: each expert's rows have the bits of a call of their own (exact: of several rows). */
+void experts(const awqk_ops *ops) {
+  source r(13);
+  const int64_t k = 192, n = 70, tokens = 9, counts[] = {2, 0, 5, 40, 3, 0, 700};
+  const int64_t many = sizeof counts / sizeof *counts;
+  for (int32_t mode : {AWQK_EXACT, AWQK_INT8}) {
+    device d(ops, 3);
+    tensor x(tokens, k, 1, AWQK_BF16);
+    for (int64_t i = 0; i < tokens; i++)
+      for (int64_t c = 0; c < k; c++) put(x.bytes.data(), i * x.stride + c, AWQK_BF16, r.normal());
+    std::vector<int32_t> index;
+    std::vector<awqk_weight *> p;
+    std::vector<awqk_linear_task> tasks;
+    int64_t rows = 0;
+    for (int64_t e = 0; e < many; e++) rows += counts[e];
+    tensor y(rows, n, 0, AWQK_F32);
+    for (int64_t e = 0; e < many; e++) {
+      const weight w(r, n, k, 32, false);
+      p.push_back(nullptr);
+      CHECK(ops->pack(d.d, &w.q, mode, &p.back()) == 0, "%s", ops->name);
+      tasks.push_back({p.back(), nullptr, y.bytes.data() + index.size() * (size_t)n * 4, n, (int64_t)index.size(), counts[e]});
+      for (int64_t i = 0; i < counts[e]; i++) index.push_back((int32_t)r.below((uint64_t)tokens));
+    }
+    const awqk_linear_args args = {tasks.data(), many, x.bytes.data(), index.data(), rows, x.stride, AWQK_BF16, AWQK_F32, 0, 1};
+    CHECK(ops->linear(d.d, &args, nullptr) == 0, "%s", ops->name);
+    for (int64_t e = 0; e < many; e++) {
+      if (!counts[e]) continue;
+      tensor own(counts[e], k, 0, AWQK_BF16);
+      for (int64_t i = 0; i < counts[e]; i++)
+        memcpy(&own.bytes[(size_t)(i * k) * 2], &x.bytes[(size_t)(index[(size_t)(tasks[(size_t)e].row + i)] * x.stride) * 2], (size_t)k * 2);
+      const std::vector<char> want = plainly(ops, d.d, p[(size_t)e], own, n, AWQK_F32);
+      CHECK(!memcmp(want.data(), tasks[(size_t)e].y, want.size()), "%s mode %d: expert %ld of %ld rows", ops->name, mode, (long)e, (long)counts[e]);
+    }
+    for (awqk_weight *w : p) ops->unpack(d.d, w);
+  }
+}
+
+/* A permuted input gives the bits of x in the weight's order. */
+void ordered(const awqk_ops *ops) {
+  source r(14);
+  device d(ops, 2);
+  weight w(r, 33, 256, 64, false);
+  std::vector<int32_t> order(256);
+  for (int32_t i = 0; i < 256; i++) order[(size_t)i] = i * 37 % 256;
+  for (int32_t mode : {AWQK_EXACT, AWQK_INT8})
+    for (int64_t m : {1, 4, 50}) {
+      awqk_weight *plain, *turned;
+      w.q.order = nullptr;
+      CHECK(ops->pack(d.d, &w.q, mode, &plain) == 0, "%s", ops->name);
+      w.q.order = order.data();
+      CHECK(ops->pack(d.d, &w.q, mode, &turned) == 0, "%s", ops->name);
+      tensor x(m, 256, 0, AWQK_F32), t(m, 256, 0, AWQK_F32);
+      for (int64_t i = 0; i < m; i++)
+        for (int64_t k = 0; k < 256; k++) {
+          const float f = r.normal();
+          put(x.bytes.data(), i * 256 + k, AWQK_F32, f);
+          for (int32_t at = 0; at < 256; at++)
+            if (order[(size_t)at] == k) put(t.bytes.data(), i * 256 + at, AWQK_F32, f);
+        }
+      CHECK(plainly(ops, d.d, turned, x, 33, AWQK_F32) == plainly(ops, d.d, plain, t, 33, AWQK_F32),
+            "%s mode %d m %ld: the order changes more than x", ops->name, mode, (long)m);
+      ops->unpack(d.d, plain);
+      ops->unpack(d.d, turned);
+    }
+}
+
+/* Elements that lie across their alignment. */
+void misaligned(const awqk_ops *ops) {
+  source r(15);
+  device d(ops, 1);
+  const weight w(r, 37, 128, 32, true);
+  awqk_weight *p;
+  CHECK(ops->pack(d.d, &w.q, AWQK_EXACT, &p) == 0, "%s", ops->name);
+  for (int32_t dtype : {AWQK_F32, AWQK_F16, AWQK_BF16}) {
+    tensor x(7, 128, 3, dtype);
+    for (int64_t i = 0; i < 7 * 131 - 3; i++) put(x.bytes.data(), i, dtype, r.normal());
+    tensor y(7, 37, 1, dtype);
+    forward(ops, d.d, p, x, y, 0);
+    std::vector<char> from(x.bytes.size() + 1), to(y.bytes.size() + 1, 0x5a);
+    memcpy(&from[1], x.bytes.data(), x.bytes.size());
+    const awqk_linear_task task = {p, nullptr, &to[1], y.stride, 0, 7};
+    const awqk_linear_args args = {&task, 1, &from[1], nullptr, 7, x.stride, dtype, dtype, 0, 1};
+    CHECK(ops->linear(d.d, &args, nullptr) == 0 && !memcmp(&to[1], y.bytes.data(), y.bytes.size()), "%s dtype %d: other bits one byte off", ops->name,
+          dtype);
+  }
+  ops->unpack(d.d, p);
+}
+
 void refusals(const awqk_ops *ops) {
   source r(9);
   const weight w(r, 8, 64, 32, false);
@@ -210,7 +375,8 @@ void refusals(const awqk_ops *ops) {
   CHECK(ops->pack(d.d, &w.q, 2, &p) == 2 && !p, "unknown mode");
   CHECK(ops->pack(d.d, &w.q, AWQK_EXACT, &p) == 0, "%s", ops->name);
   float y = 1;
-  awqk_linear_args args = {p, nullptr, nullptr, 0, 64, 8, AWQK_F32, AWQK_F32, 0, 0};
+  const awqk_linear_task task = {p, nullptr, nullptr, 8, 0, 0};
+  awqk_linear_args args = {&task, 1, nullptr, nullptr, 0, 64, AWQK_F32, AWQK_F32, 0, 0};
   CHECK(ops->linear(d.d, &args, nullptr) == 0, "m = 0 succeeds");
   args.m = 1, args.part = 2, args.parts = 2;
   CHECK(ops->linear(d.d, &args, nullptr) == 1 && y == 1, "part beyond parts");
@@ -230,6 +396,11 @@ void test_linear(const std::vector<const awqk_ops *> &tables) {
     }
     zero_weights(ops);
     bad_numbers(ops);
+    siblings(ops);
+    gated(ops);
+    experts(ops);
+    ordered(ops);
+    misaligned(ops);
     refusals(ops);
   }
 }

@@ -33,6 +33,11 @@ SHORT __m512 _mm512_sub_ps(__m512 a, __m512 b) { return a - b; }
 SHORT __m512 _mm512_mul_ps(__m512 a, __m512 b) { return a * b; }
 SHORT __m512 _mm512_div_ps(__m512 a, __m512 b) { return a / b; }
 SHORT __m512i _mm512_and_si512(__m512i a, __m512i b) { return a & b; }
+SHORT __m512i _mm512_xor_si512(__m512i a, __m512i b) { return a ^ b; }
+SHORT __m512i _mm512_setr_epi32(int32_t a, int32_t b, int32_t c, int32_t d, int32_t e, int32_t f, int32_t g, int32_t h, int32_t i, int32_t j, int32_t k,
+                                int32_t l, int32_t m, int32_t n, int32_t o, int32_t p) {
+  return (__m512i){a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p};
+}
 SHORT __m512i _mm512_add_epi32(__m512i a, __m512i b) { return (__m512i)((emulated_u512)a + (emulated_u512)b); }
 SHORT __m512i _mm512_sub_epi32(__m512i a, __m512i b) { return (__m512i)((emulated_u512)a - (emulated_u512)b); }
 SHORT __m512i _mm512_mullo_epi32(__m512i a, __m512i b) { return (__m512i)((emulated_u512)a * (emulated_u512)b); }
@@ -46,6 +51,8 @@ SHORT __m512 _mm512_cvtepi32_ps(__m512i a) { return __builtin_convertvector(a, _
 SHORT __m512 _mm512_loadu_ps(const void *p) { __m512 r; __builtin_memcpy(&r, p, 64); return r; }
 SHORT void _mm512_storeu_ps(void *p, __m512 a) { __builtin_memcpy(p, &a, 64); }
 SHORT __m512i _mm512_loadu_si512(const void *p) { __m512i r; __builtin_memcpy(&r, p, 64); return r; }
+SHORT void _mm512_storeu_si512(void *p, __m512i a) { __builtin_memcpy(p, &a, 64); }
+SHORT void _mm_storeu_si128(__m128i *p, __m128i a) { __builtin_memcpy(p, &a, 16); }
 SHORT __m256i _mm256_loadu_si256(const __m256i *p) { __m256i r; __builtin_memcpy(&r, p, 32); return r; }
 SHORT void _mm256_storeu_si256(__m256i *p, __m256i a) { __builtin_memcpy(p, &a, 32); }
 SHORT __m128i _mm_loadu_si128(const __m128i *p) { __m128i r; __builtin_memcpy(&r, p, 16); return r; }
@@ -74,6 +81,24 @@ CALL __m512i _mm512_cvttps_epi32(__m512 a) {
   emulated_512 x = {a};
   for (int k = 0; k < 16; k++) x.i[k] = x.f[k] > -2147483904.0f && x.f[k] < 2147483648.0f ? (int32_t)x.f[k] : INT32_MIN;
   return x.w;
+}
+CALL __m512i _mm512_cvtps_epi32(__m512 a) { /* half to even */
+  emulated_512 x = {a};
+  for (int k = 0; k < 16; k++) x.f[k] = __builtin_rintf(x.f[k]);
+  return _mm512_cvttps_epi32(x.v);
+}
+CALL __m512i _mm512_permutexvar_epi32(__m512i index, __m512i a) {
+  emulated_512 n, x, r;
+  n.w = index, x.w = a;
+  for (int k = 0; k < 16; k++) r.i[k] = x.i[n.i[k] & 15];
+  return r.w;
+}
+CALL __m128i _mm512_cvtepi32_epi8(__m512i a) {
+  emulated_512 x;
+  x.w = a;
+  __m128i r;
+  for (int k = 0; k < 16; k++) r.b[k] = (uint8_t)x.i[k];
+  return r;
 }
 CALL __m512 _mm512_cvtph_ps(__m256i a) {
   emulated_512 x;
