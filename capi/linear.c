@@ -27,28 +27,50 @@ awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t
   return l;
 }
 
-static awq_status check_linear(const awq_linear *lin, const char *call) {
-  if (!lin) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: lin is NULL", call);
-  if (lin->magic != AWQC_LINEAR) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: lin is not a live awq_linear", call);
+/* A parameter's name in messages: `at` below 0, or an element of an array. Written out only when a call fails. */
+typedef struct label {
+  const char *name;
+  int64_t at;
+} label;
+
+static const char *text_of(label l, char text[48]) {
+  if (l.at < 0) return l.name;
+  snprintf(text, 48, "%s[%lld]", l.name, (long long)l.at);
+  return text;
+}
+
+static awq_status check_linear(const awq_linear *lin, label who, const char *call) {
+  char a[48];
+  if (!lin) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s is NULL", call, text_of(who, a));
+  if (lin->magic != AWQC_LINEAR) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s is not a live awq_linear", call, text_of(who, a));
   return AWQ_OK;
 }
+
+static awq_status check_lin(const awq_linear *lin, const char *call) { return check_linear(lin, (label){"lin", -1}, call); }
 
 /* Whether `lin` can share a call, and so the prepared x, with `first`. */
-static awq_status check_sibling(const awq_linear *first, const awq_linear *lin, size_t i, const char *call) {
-  awq_status st = check_linear(lin, call);
+static awq_status check_sibling(const awq_linear *first, label first_name, const awq_linear *lin, label name, const char *call) {
+  char a[48], b[48];
+  awq_status st = check_linear(lin, name, call);
   if (st) return st;
-  if (lin->device != first->device) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: linear %zu was made with another context than linear 0", call, i);
-  if (lin->k != first->k || lin->group != first->group || lin->compute != first->compute || lin->order != first->order)
-    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: linear %zu has k=%lld, group_size=%d, compute=%d, linear 0 k=%lld, group_size=%d, compute=%d%s",
-                     call, i, (long long)lin->k, lin->group, lin->compute, (long long)first->k, first->group, first->compute,
-                     lin->order != first->order ? "; and another g_idx" : "");
+  if (lin->device != first->device)
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s was made with another context than %s", call, text_of(name, a), text_of(first_name, b));
+  if (lin->k != first->k || lin->group != first->group || lin->compute != first->compute)
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has k=%lld, group_size=%d, compute=%d, %s k=%lld, group_size=%d, compute=%d", call,
+                     text_of(name, a), (long long)lin->k, lin->group, lin->compute, text_of(first_name, b), (long long)first->k, first->group,
+                     first->compute);
+  if (lin->order != first->order)
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has another g_idx than %s", call, text_of(name, a), text_of(first_name, b));
   return AWQ_OK;
 }
 
-static awq_status check_gate(const awq_linear *up, const awq_linear *gate, size_t i, const char *call) {
-  awq_status st = check_sibling(up, gate, i, call);
+static awq_status check_gate(const awq_linear *up, label up_name, const awq_linear *gate, label name, const char *call) {
+  char a[48], b[48];
+  awq_status st = check_sibling(up, up_name, gate, name, call);
   if (st) return st;
-  if (gate->n != up->n) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: gate %zu has n=%lld, up %lld", call, i, (long long)gate->n, (long long)up->n);
+  if (gate->n != up->n)
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has n=%lld, %s n=%lld", call, text_of(name, a), (long long)gate->n, text_of(up_name, b),
+                     (long long)up->n);
   return AWQ_OK;
 }
 
@@ -64,7 +86,7 @@ static awq_status check_stream(void *stream, const char *call) {
   return stream ? awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: stream must be NULL on the CPU", call) : AWQ_OK;
 }
 
-/* One task over all rows of x: lin, perhaps gated. */
+/* One task over all rows of x: lin, perhaps gated. parts 0: with the device's threads. */
 static awq_status single(const awq_linear *lin, const awq_linear *gate, const DLTensor *x, DLTensor *y, int32_t part, int32_t parts,
                          const char *call) {
   awqk_linear_args args;
@@ -83,27 +105,25 @@ static awq_status single(const awq_linear *lin, const awq_linear *gate, const DL
 
 awq_status awq_linear_forward(const awq_linear *lin, const DLTensor *x, DLTensor *y, void *stream) {
   static const char call[] = "awq_linear_forward";
-  awq_status st = check_linear(lin, call);
+  awq_status st = check_lin(lin, call);
   if (!st) st = check_stream(stream, call);
-  return st ? st : single(lin, NULL, x, y, 0, 1, call);
+  return st ? st : single(lin, NULL, x, y, 0, 0, call);
 }
 
 awq_status awq_linear_forward_part(const awq_linear *lin, const DLTensor *x, DLTensor *y, int32_t part, int32_t parts) {
   static const char call[] = "awq_linear_forward_part";
-  awq_status st = check_linear(lin, call);
+  awq_status st = check_lin(lin, call);
   if (st) return st;
   if (parts < 1 || part < 0 || part >= parts) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: part %d of %d", call, part, parts);
-  if (parts > 1) return single(lin, NULL, x, y, part, parts, call);
-  st = single(lin, NULL, x, y, 0, 2, call); /* the whole in two halves: no thread of ours */
-  return st ? st : single(lin, NULL, x, y, 1, 2, call);
+  return single(lin, NULL, x, y, part, parts, call);
 }
 
 awq_status awq_linear_forward_glu(const awq_linear *gate, const awq_linear *up, const DLTensor *x, DLTensor *y, void *stream) {
   static const char call[] = "awq_linear_forward_glu";
-  awq_status st = check_linear(up, call);
-  if (!st) st = check_gate(up, gate, 0, call);
+  awq_status st = check_linear(up, (label){"up", -1}, call);
+  if (!st) st = check_gate(up, (label){"up", -1}, gate, (label){"gate", -1}, call);
   if (!st) st = check_stream(stream, call);
-  return st ? st : single(up, gate, x, y, 0, 1, call);
+  return st ? st : single(up, gate, x, y, 0, 0, call);
 }
 
 enum { MANY_LINEARS = 64, MANY_EXPERTS = 1024 };
@@ -112,24 +132,24 @@ awq_status awq_linear_forward_many(const awq_linear *const *lins, size_t count, 
   static const char call[] = "awq_linear_forward_many";
   if (!lins || !ys) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s is NULL", call, lins ? "ys" : "lins");
   if (count < 1 || count > MANY_LINEARS) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %zu linears; want 1 to %d", call, count, MANY_LINEARS);
-  awq_status st = check_linear(lins[0], call);
+  awq_status st = check_linear(lins[0], (label){"lins", 0}, call);
   if (!st) st = check_stream(stream, call);
   if (st) return st;
   awqk_linear_args args = {0};
   awqk_linear_task tasks[MANY_LINEARS];
   awq_matrix_view view[MANY_LINEARS];
   for (size_t i = 0; i < count; i++) {
-    if ((st = check_sibling(lins[0], lins[i], i, call))) return st;
+    if ((st = check_sibling(lins[0], (label){"lins", 0}, lins[i], (label){"lins", (int64_t)i}, call))) return st;
     char text[512], name[32];
     const int32_t dtype = args.y_dtype;
-    snprintf(name, sizeof name, "y[%zu]", i);
+    snprintf(name, sizeof name, "ys[%zu]", i);
     st = awq_linear_check(x, ys[i], name, lins[i]->n, lins[i]->k, &args, &tasks[i], text, sizeof text);
     if (!st) st = awq_check_matrix(ys[i], name, lins[i]->n, &view[i], text, sizeof text);
     if (st) return awqc_fail(st, "%s: %s", call, text);
-    if (i && args.y_dtype != dtype) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has another dtype than y[0]", call, name);
+    if (i && args.y_dtype != dtype) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has another dtype than ys[0]", call, name);
     for (size_t o = 0; o < i && args.m; o++)
       if (awq_check_overlap(&view[o], lins[o]->n, &view[i], lins[i]->n))
-        return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s overlaps y[%zu]", call, name, o);
+        return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s overlaps ys[%zu]", call, name, o);
     tasks[i].w = lins[i]->weight;
     tasks[i].gate = NULL;
   }
@@ -159,7 +179,7 @@ awq_status awq_linear_forward_grouped(const awq_linear *const *experts, const aw
   static const char call[] = "awq_linear_forward_grouped";
   if (!experts) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: experts is NULL", call);
   if (count < 1 || count > MANY_EXPERTS) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %zu experts; want 1 to %d", call, count, MANY_EXPERTS);
-  awq_status st = check_linear(experts[0], call);
+  awq_status st = check_linear(experts[0], (label){"experts", 0}, call);
   if (!st) st = check_stream(stream, call);
   if (st) return st;
   const awq_linear *first = experts[0];
@@ -183,26 +203,31 @@ awq_status awq_linear_forward_grouped(const awq_linear *const *experts, const aw
   for (int64_t i = 0; index && i < total; i++)
     if (index[i] < 0 || index[i] >= in.rows)
       return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: rows[%lld] is %d; x has %lld rows", call, (long long)i, index[i], (long long)in.rows);
-  if (total && in.rows && awq_check_overlap(&in, first->k, &out, first->n)) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: y overlaps x", call);
+  if (total && awq_check_overlap(&in, first->k, &out, first->n)) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: y overlaps x", call);
+  const awq_matrix_view routes = {(const char *)index, 1, total, total * (int64_t)sizeof *index, sizeof *index, 0};
+  if (index && total && awq_check_overlap(&routes, total, &out, first->n)) /* it is read while y is written */
+    return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: y overlaps rows", call);
 
   awqk_linear_task tasks[MANY_EXPERTS];
   for (size_t e = 0; e < count; e++) {
-    if ((st = check_sibling(first, experts[e], e, call))) return st;
+    const label expert = {"experts", (int64_t)e}, gate = {"gates", (int64_t)e};
+    if ((st = check_sibling(first, (label){"experts", 0}, experts[e], expert, call))) return st;
     if (experts[e]->n != first->n)
-      return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: expert %zu has n=%lld, expert 0 %lld", call, e, (long long)experts[e]->n, (long long)first->n);
-    if (gates && (st = check_gate(experts[e], gates[e], e, call))) return st;
+      return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: experts[%zu] has n=%lld, experts[0] n=%lld", call, e, (long long)experts[e]->n,
+                       (long long)first->n);
+    if (gates && (st = check_gate(experts[e], expert, gates[e], gate, call))) return st;
     if (offset[e + 1] < offset[e])
       return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: offsets[%zu] is %d after %d", call, e + 1, offset[e + 1], offset[e]);
     tasks[e] =
         (awqk_linear_task){experts[e]->weight, gates ? gates[e]->weight : NULL, (char *)out.data + offset[e] * out.stride * out.size, out.stride,
                            offset[e],          offset[e + 1] - offset[e]};
   }
-  const awqk_linear_args args = {tasks, (int64_t)count, in.data, index, total, in.stride, in.dtype, out.dtype, 0, 1};
+  const awqk_linear_args args = {tasks, (int64_t)count, in.data, index, total, in.stride, in.dtype, out.dtype, 0, 0};
   return run(first, &args, call);
 }
 
 awq_status awq_linear_info(const awq_linear *lin, awq_linear_properties *properties) {
-  awq_status st = check_linear(lin, "awq_linear_info");
+  awq_status st = check_lin(lin, "awq_linear_info");
   if (st) return st;
   if (!properties) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "awq_linear_info: properties is NULL");
   awqc_clear();

@@ -29,29 +29,49 @@ func compute(c C.awq_compute) (kernels.Mode, error) {
 	return 0, fmt.Errorf("%w: compute is %d", quant.ErrInvalid, int(c))
 }
 
-// finish packs a canonical weight for the device and wraps it for C.
-func finish(e *engine, d *C.awqc_device, q *kernels.QWeight, mode kernels.Mode, out **C.awq_linear) error {
-	w, err := e.ops.Pack(q, mode)
-	if err != nil {
-		return err
+// wrap gives a packed weight to C. bytes are those of codes, scales and zeros.
+func wrap(d *C.awqc_device, w kernels.Weight, n, k, group int, mode kernels.Mode, bias bool, order uint64, out **C.awq_linear) error {
+	has := C.int32_t(0)
+	if bias {
+		has = 1
 	}
-	bias := C.int32_t(0)
-	if q.Bias != nil {
-		bias = 1
-	}
-	order := uint64(0)
-	if q.Order != nil {
-		h := fnv.New64a()
-		h.Write(unsafe.Slice((*byte)(unsafe.Pointer(&q.Order[0])), 4*len(q.Order)))
-		order = h.Sum64() | 1
-	}
-	bytes := len(q.Codes) + 2*len(q.Scales) + (len(q.Zeros)+1)/2
-	l := C.awqc_linear_new(d, C.uintptr_t(native.WeightHandle(w)), C.int64_t(q.N), C.int64_t(q.K), C.int32_t(q.Group), C.int32_t(mode)+1, bias, C.uint64_t(bytes), C.uint64_t(order))
+	groups := n * (k / group)
+	bytes := n*k/2 + 2*groups + (groups+1)/2
+	l := C.awqc_linear_new(d, C.uintptr_t(native.WeightHandle(w)), C.int64_t(n), C.int64_t(k), C.int32_t(group), C.int32_t(mode)+1, has, C.uint64_t(bytes), C.uint64_t(order))
 	if l == nil {
 		return kernels.ErrMemory
 	}
 	*out = l
 	return nil
+}
+
+// finish packs the words of a file for the device and wraps the weight for C. gidx (may be nil) is the group of each input.
+func finish(e *engine, d *C.awqc_device, g *kernels.GemmWeight, gidx []byte, mode kernels.Mode, out **C.awq_linear) error {
+	if gidx == nil {
+		w, err := e.ops.PackGemm(g, mode)
+		if err != nil {
+			return err
+		}
+		return wrap(d, w, g.N, g.K, g.Group, mode, g.Bias != nil, 0, out)
+	}
+	q, err := g.Canonical()
+	if err != nil {
+		return err
+	}
+	if err := q.Regroup(gidx); err != nil {
+		return err
+	}
+	w, err := e.ops.Pack(q, mode)
+	if err != nil {
+		return err
+	}
+	order := uint64(0)
+	if q.Order != nil {
+		h := fnv.New64a()
+		h.Write(gidx)
+		order = h.Sum64() | 1 // never 0, which means none
+	}
+	return wrap(d, w, q.N, q.K, q.Group, mode, q.Bias != nil, order, out)
 }
 
 //export awqgo_linear_load
@@ -61,11 +81,11 @@ func awqgo_linear_load(h C.uintptr_t, d *C.awqc_device, dir, name *C.char, o *C.
 		if err != nil {
 			return err
 		}
-		q, err := quant.LoadLinear(C.GoString(dir), C.GoString(name))
+		g, err := quant.LoadLinear(C.GoString(dir), C.GoString(name))
 		if err != nil {
 			return err
 		}
-		return finish(e, d, q, mode, out)
+		return finish(e, d, g, nil, mode, out)
 	})
 }
 
@@ -107,28 +127,22 @@ func awqgo_linear_create(h C.uintptr_t, d *C.awqc_device, desc *C.awq_linear_des
 				return err
 			}
 		}
-		q := pack.New(int(n), int(k), int(group))
-		layout.Unpack(int(n), int(k), int(group), func(s string) []byte { return data[s] }, q)
-		for i, s := range q.Scales {
-			if v := kernels.FromF16(s); v-v != 0 {
-				return fmt.Errorf("%w: scales: %v for output %d, group %d", quant.ErrInvalid, v, i/int(k/group), i%int(k/group))
-			}
+		g := pack.Gemm(int(n), int(k), int(group), func(s string) []byte { return data[s] })
+		if at, s := g.BadScale(); at >= 0 {
+			return fmt.Errorf("%w: scales: %v for output %d, group %d", quant.ErrInvalid, s, at%int(n), at/int(n))
 		}
+		var gidx []byte
 		if desc.g_idx != nil {
-			raw, err := array("g_idx", desc.g_idx, []int64{k}, "I32")
-			if err != nil {
-				return err
-			}
-			if err := q.Regroup(raw); err != nil {
+			if gidx, err = array("g_idx", desc.g_idx, []int64{k}, "I32"); err != nil {
 				return err
 			}
 		}
 		if desc.bias != nil {
-			if q.Bias, err = bias(desc.bias, n); err != nil {
+			if g.Bias, err = bias(desc.bias, n); err != nil {
 				return err
 			}
 		}
-		return finish(e, d, q, mode, out)
+		return finish(e, d, g, gidx, mode, out)
 	})
 }
 

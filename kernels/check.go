@@ -108,6 +108,36 @@ func (q *QWeight) Check() error {
 	return nil
 }
 
+// Check tells whether g's sizes and arrays agree.
+func (g *GemmWeight) Check() error {
+	const op = "gemm weight"
+	if g == nil || g.N < 1 || g.N%8 != 0 || g.K < 2 || g.K%2 != 0 {
+		if g == nil {
+			return badf("%s: nil", op)
+		}
+		return badf("%s: n=%d, k=%d (n must be a multiple of 8, k even)", op, g.N, g.K)
+	}
+	if err := checkGroup(op, g.K, g.Group); err != nil {
+		return err
+	}
+	groups := g.K / g.Group
+	if err := checkLen(op, "qweight", len(g.QWeight), g.K, g.N/2); err != nil {
+		return err
+	}
+	if g.QZeros != nil {
+		if err := checkLen(op, "qzeros", len(g.QZeros), groups, g.N/2); err != nil {
+			return err
+		}
+	}
+	if err := checkLen(op, "scales", len(g.Scales), groups, g.N, 2); err != nil {
+		return err
+	}
+	if g.Bias != nil {
+		return checkLen(op, "bias", len(g.Bias), g.N)
+	}
+	return nil
+}
+
 // CheckPack checks what Pack gets.
 func CheckPack(q *QWeight, mode Mode) error {
 	if mode != Exact && mode != Int8 {

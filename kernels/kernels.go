@@ -91,6 +91,16 @@ func (q *QWeight) Code(n, k int) uint8 {
 	return q.Codes[n*(q.K/2)+k/2] >> (4 * (k & 1)) & 15
 }
 
+// GemmWeight is a weight in AutoAWQ's layout "gemm", the bytes of a checkpoint: little-endian, nibble i of word c of a row holds
+// output 8c + {0,2,4,6,1,3,5,7}[i].
+type GemmWeight struct {
+	N, K, Group int
+	QWeight     []byte    // 32-bit words [K, N/8]
+	QZeros      []byte    // 32-bit words [K/Group, N/8]; nil: zero point 8
+	Scales      []byte    // fp16 [K/Group, N]
+	Bias        []float32 // [N] or nil
+}
+
 // Weight is a linear packed in a back end's own layout.
 type Weight interface{ Close() }
 
@@ -112,8 +122,9 @@ const SiLU Act = 0
 type Ops struct {
 	Name string // "ref", "cpu/avx2"
 
-	Pack   func(q *QWeight, mode Mode) (Weight, error)
-	Linear func(w Weight, x, y Rows) error // y = x . W^T + bias
+	Pack     func(q *QWeight, mode Mode) (Weight, error)
+	PackGemm func(g *GemmWeight, mode Mode) (Weight, error) // what Pack makes of the same weight
+	Linear   func(w Weight, x, y Rows) error                // y = x . W^T + bias
 
 	Gemm      func(a, b, c Mat, alpha float32, transB, accumulate bool) error
 	RMSNorm   func(x Mat, weight []float32, eps float32, y Mat) error

@@ -82,12 +82,12 @@ func Inspect(dir string) (*Inspection, error) {
 	return out, nil
 }
 
-// LoadLinear reads one quantised linear of a folder in the canonical form.
-func LoadLinear(dir, module string) (*kernels.QWeight, error) {
+// LoadLinear reads one quantised linear of a folder as it lies in its files.
+func LoadLinear(dir, module string) (*kernels.GemmWeight, error) {
 	m, err := OpenModel(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	return m.Canonical(module)
+	return m.Words(module)
 }

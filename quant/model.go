@@ -2,7 +2,6 @@ package quant
 
 import (
 	"fmt"
-	"math"
 
 	"libawq/kernels"
 	"libawq/quant/checkpoint"
@@ -214,8 +213,8 @@ func (m *Model) Float(name string, dst []float32, from int64) error {
 	return nil
 }
 
-// Canonical reads a quantised linear (full module name) into the canonical form.
-func (m *Model) Canonical(name string) (*kernels.QWeight, error) {
+// Words reads one quantised linear (full module name) as it lies in its files. Scales that are no numbers are errors.
+func (m *Model) Words(name string) (*kernels.GemmWeight, error) {
 	if !m.Packed(name) {
 		if _, ok := m.reader.Lookup(name + ".weight"); ok {
 			return nil, fmt.Errorf("%s: %w: module %s is not quantised", m.Dir, ErrUnsupported, name)
@@ -232,7 +231,6 @@ func (m *Model) Canonical(name string) (*kernels.QWeight, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := pack.New(n, k, group)
 	data := map[string][]byte{}
 	for _, t := range m.Layout.Tensors(n, k, group) {
 		if err := m.expect(name+"."+t.Suffix, t.DType, t.Shape...); err != nil {
@@ -243,11 +241,9 @@ func (m *Model) Canonical(name string) (*kernels.QWeight, error) {
 			return nil, err
 		}
 	}
-	m.Layout.Unpack(n, k, group, func(s string) []byte { return data[s] }, out)
-	for i, s := range out.Scales {
-		if f := float64(kernels.FromF16(s)); math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil, fmt.Errorf("tensor %s.scales: %w: %v for output %d, group %d", name, checkpoint.ErrCorrupt, f, i/(k/group), i%(k/group))
-		}
+	out := pack.Gemm(n, k, group, func(s string) []byte { return data[s] })
+	if at, s := out.BadScale(); at >= 0 {
+		return nil, fmt.Errorf("tensor %s.scales: %w: %v for output %d, group %d", name, checkpoint.ErrCorrupt, s, at%n, at/n)
 	}
 	if _, ok := m.reader.Lookup(name + ".bias"); ok {
 		out.Bias = make([]float32, n)
@@ -295,9 +291,9 @@ func (m *Model) loadBlock(ops kernels.Ops, i int) (*loadedBlock, error) {
 		b.Linears[lin] = l
 		full := name + "." + lin
 		if m.Packed(full) {
-			var q *kernels.QWeight
-			if q, err = m.Canonical(full); err == nil {
-				l.Packed, err = ops.Pack(q, kernels.Exact)
+			var g *kernels.GemmWeight
+			if g, err = m.Words(full); err == nil {
+				l.Packed, err = ops.PackGemm(g, kernels.Exact)
 			}
 		} else {
 			l.W = kernels.NewMat(rest, n, k)

@@ -75,7 +75,11 @@ func TestQuantizeEveryFamily(t *testing.T) {
 					if self := divergence(t, src, src); self.KL != 0 || self.Top1 != 1 || math.IsNaN(self.Perplexity) {
 						t.Errorf("a model against itself: %+v", self)
 					}
-					q, err := LoadLinear(dst, "model.layers.1.mlp.down_proj")
+					words, err := LoadLinear(dst, "model.layers.1.mlp.down_proj")
+					if err != nil {
+						t.Fatal(err)
+					}
+					q, err := words.Canonical()
 					if err != nil {
 						t.Fatal(err)
 					}

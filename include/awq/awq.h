@@ -321,7 +321,7 @@ AWQ_API awq_status awq_linear_forward_many(const awq_linear *const *lins, size_t
 AWQ_API awq_status awq_linear_forward_glu(const awq_linear *gate, const awq_linear *up, const DLTensor *x, DLTensor *y, void *stream);
 /** Mixture of experts: rows of x [..., k] dealt to 1 <= count <= 1024 expert linears in one call. rows: int32 [R], the row of x of each
  *  routed row, sorted by expert; NULL: x's own rows in order, R of them. offsets: int32 [count + 1], from 0 to R: expert e has routed
- *  rows offsets[e] .. offsets[e+1]-1, perhaps none. y: [R, n], in the order of `rows`. gates: NULL, or one linear an expert: y =
+ *  rows offsets[e] .. offsets[e+1]-1, perhaps none. y: [R, n], in the order of `rows`, overlaps neither x nor rows. gates: NULL, or one linear an expert: y =
  *  silu(x . gate_e^T) * (x . W_e^T). Threads share out all experts together, however unequal they are. Linears as in
  *  awq_linear_forward_many, of the same n. Errors: as awq_linear_forward. Since 0.1. */
 AWQ_API awq_status awq_linear_forward_grouped(const awq_linear *const *experts, const awq_linear *const *gates, size_t count, const DLTensor *x,

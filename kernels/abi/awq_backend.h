@@ -36,6 +36,16 @@ typedef struct awqk_qweight {
   const int32_t *order;        /* [k] or NULL: column k of the weight meets x[order[k]]; a permutation of 0..k-1 */
 } awqk_qweight;
 
+/* The same in AutoAWQ's layout "gemm", as it lies in a checkpoint: n % 8 == 0, nibble i of word c of a row holds output
+ * 8c + {0,2,4,6,1,3,5,7}[i]. Little-endian bytes of any alignment. */
+typedef struct awqk_gemm_weight {
+  int64_t n, k, group;         /* as in awqk_qweight */
+  const void *qweight;         /* 32-bit words [k, n/8] */
+  const void *qzeros;          /* 32-bit words [k/group, n/8], NULL: zero point 8 */
+  const void *scales;          /* fp16 [k/group, n] */
+  const float *bias;           /* [n] or NULL */
+} awqk_gemm_weight;
+
 /* One product of a call: rows [row, row + rows) of the call's rows times w, into y [rows, n]. With a gate (same n):
  * y = silu(x . gate^T) * (x . w^T), biases included. */
 typedef struct awqk_linear_task {
@@ -46,7 +56,7 @@ typedef struct awqk_linear_task {
 
 /* One or several linears over rows of x [.., k], which are prepared once: one task for a plain linear, one each for siblings
  * (q, k, v), one an expert. Row i of the call is row index[i] of x, or row i without an index; m rows in all. Weights of one call
- * have the same k, group, order and mode. parts <= 1: with the device's own threads. parts > 1: only share `part` of the output
+ * have the same k, group, order and mode. parts 0: with the device's own threads. parts >= 1: only share `part` of the output
  * channels of each task, on the calling thread; the union over part = 0..parts-1 has the bits of the whole. x and y need no
  * alignment on the CPU. */
 typedef struct awqk_linear_args {
@@ -159,6 +169,7 @@ typedef struct awqk_ops {
   int32_t (*sqdiff)(awqk_device *, const awqk_sqdiff_args *, void *stream);
   int32_t (*logits)(awqk_device *, const awqk_logits_args *, void *stream);
   int32_t (*roof)(awqk_device *, const awqk_roof_args *, void *stream);
+  int32_t (*pack_gemm)(awqk_device *, const awqk_gemm_weight *, int32_t mode, awqk_weight **out); /* what pack makes of the same weight */
 } awqk_ops;
 
 /* A plug-in's only exported symbol: the table for `abi`, NULL if it can't serve it. A library with several tables (one an

@@ -96,7 +96,7 @@ static inline int awq_check_overlap(const awq_matrix_view *x, int64_t x_columns,
   return !(shift >= (uintptr_t)(x_columns * x->size) && shift + (uintptr_t)(y_columns * y->size) <= step);
 }
 
-/* x [..., k], y [..., n] called `y_name`. On success the x part of `args`, parts = 1, and the y part of `task`, all rows, are
+/* x [..., k], y [..., n] called `y_name`. On success the x part of `args`, parts = 0, and the y part of `task`, all rows, are
  * complete; m = 0 needs no data. Statuses are those of awq.h. */
 static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, const char *y_name, int64_t n, int64_t k, awqk_linear_args *args,
                                        awqk_linear_task *task, char *text, size_t size) {
@@ -119,7 +119,7 @@ static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, con
   args->x_dtype = in.dtype;
   args->y_dtype = out.dtype;
   args->part = 0;
-  args->parts = 1;
+  args->parts = 0;
   task->y = (void *)out.data;
   task->y_stride = out.stride;
   task->row = 0;

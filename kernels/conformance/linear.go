@@ -3,6 +3,8 @@
 package conformance
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -130,7 +132,7 @@ func (s *suite) linear() {
 					if s.done(err, "pack %s", c.name) {
 						return
 					}
-					ok := s.linearShapes(c, w, number)
+					ok := s.linearShapes(c, w, number) && s.fromWords(c, w)
 					w.Close()
 					if !ok {
 						return
@@ -139,6 +141,45 @@ func (s *suite) linear() {
 			}
 		}
 	}
+}
+
+// fromWords packs the weight from AutoAWQ's layout, where that holds it: the same results to the bit.
+func (s *suite) fromWords(c *linearCase, w kernels.Weight) bool {
+	q := c.q
+	if q.N%8 != 0 {
+		return true
+	}
+	groups := q.K / q.Group
+	g := &kernels.GemmWeight{N: q.N, K: q.K, Group: q.Group, QWeight: make([]byte, q.K*q.N/2), QZeros: make([]byte, groups*q.N/2), Scales: make([]byte, 2*groups*q.N), Bias: q.Bias}
+	for o := range q.N {
+		nibble := []int{0, 4, 1, 5, 2, 6, 3, 7}[o%8]
+		at := func(row int) int { return row*q.N/2 + o/8*4 + nibble/2 }
+		for k := range q.K {
+			g.QWeight[at(k)] |= q.Code(o, k) << (nibble % 2 * 4)
+		}
+		for i := range groups {
+			g.QZeros[at(i)] |= q.Zeros[o*groups+i] << (nibble % 2 * 4)
+			binary.LittleEndian.PutUint16(g.Scales[2*(i*q.N+o):], q.Scales[o*groups+i])
+		}
+	}
+	other, err := s.ops.PackGemm(g, c.mode)
+	if s.done(err, "pack from words %s", c.name) {
+		return false
+	}
+	defer other.Close()
+	m := min(c.rows, 5)
+	x := kernels.Rows{Data: c.x[kernels.F32], Rows: m, Cols: q.K, Stride: q.K}
+	var y [2]kernels.Rows
+	for i, w := range []kernels.Weight{w, other} {
+		y[i] = kernels.Rows{Data: make([]byte, 4*m*q.N), Rows: m, Cols: q.N, Stride: q.N}
+		if s.done(s.ops.Linear(w, x, y[i]), "linear %s", c.name) {
+			return false
+		}
+	}
+	if !bytes.Equal(y[0].Data, y[1].Data) {
+		return s.failf("linear %s: other bits when packed from words", c.name)
+	}
+	return true
 }
 
 // linearShapes runs all m and dtypes over one packed weight.

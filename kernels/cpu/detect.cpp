@@ -1,4 +1,4 @@
-/* CPU features by CPUID and XGETBV, and the number of threads that the process may use. */
+/* CPU features by CPUID and XGETBV or from the kernel, and the number of threads that the process may use. */
 #include "detect.h"
 
 #include <sched.h>
@@ -7,6 +7,11 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 #if defined(__x86_64__)
@@ -14,6 +19,18 @@ static uint64_t enabled_state() {
   uint32_t low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (uint64_t)high << 32 | low;
+}
+
+/* Linux lends tiles to a process that asks, once; a refusal stays one. */
+static bool tiles_allowed() {
+  static int answer; /* 0: not asked */
+  int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
+  if (!known) {
+    const long arch_req_xcomp_perm = 0x1023, tile_data = 18;
+    known = syscall(SYS_arch_prctl, arch_req_xcomp_perm, tile_data) == 0 ? 1 : -1;
+    __atomic_store_n(&answer, known, __ATOMIC_RELAXED);
+  }
+  return known > 0;
 }
 
 extern "C" uint32_t awq_cpu_features(void) {
@@ -30,7 +47,10 @@ extern "C" uint32_t awq_cpu_features(void) {
   if ((features & AWQ_CAN_AVX2) && (state & 0xe0) == 0xe0 && (b & need) == need) {
     features |= AWQ_CAN_AVX512;
     if (c & bit_AVX512VNNI) features |= AWQ_CAN_AVX512VNNI;
+    const uint32_t tiles = 1u << 24, tiles_int8 = 1u << 25; /* of EDX */
+    if ((d & tiles) && (d & tiles_int8) && (state & 0x60000) == 0x60000 && tiles_allowed()) features |= AWQ_CAN_AMX;
   }
+  if ((features & AWQ_CAN_AVX2) && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4)) features |= AWQ_CAN_AVXVNNI;
   return features;
 }
 
@@ -47,6 +67,22 @@ extern "C" void awq_cpu_brand(char *text, size_t size) {
   size_t length = strlen(first);
   while (length && first[length - 1] == ' ') length--;
   snprintf(text, size, "%.*s", (int)length, first);
+}
+#elif defined(__aarch64__)
+extern "C" uint32_t awq_cpu_features(void) {
+  const unsigned long can = getauxval(AT_HWCAP);
+  if (!(can & HWCAP_ASIMD)) return 0;
+  return AWQ_CAN_NEON | (can & HWCAP_ASIMDDP ? AWQ_CAN_DOTPROD : 0) | (getauxval(AT_HWCAP2) & HWCAP2_I8MM ? AWQ_CAN_I8MM : 0);
+}
+
+extern "C" void awq_cpu_brand(char *text, size_t size) {
+  if (!(getauxval(AT_HWCAP) & HWCAP_CPUID)) { /* the kernel doesn't lend its register */
+    snprintf(text, size, "AArch64 CPU");
+    return;
+  }
+  uint64_t id;
+  __asm__("mrs %0, MIDR_EL1" : "=r"(id));
+  snprintf(text, size, "AArch64 CPU (implementer 0x%02x, part 0x%03x)", (unsigned)(id >> 24 & 0xff), (unsigned)(id >> 4 & 0xfff));
 }
 #else
 extern "C" uint32_t awq_cpu_features(void) { return 0; }

@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 #define AWQ_X86 1
+#elif defined(__aarch64__)
+#define AWQ_ARM64 1
 #endif
 
 extern "C" {
@@ -41,6 +43,7 @@ constexpr awqk_ops table(uint32_t can, const char *name, int32_t (*score)(), int
   ops.release = awqk_cpu_release;
   ops.copy = awqk_cpu_copy;
   ops.pack = awqk_cpu_pack;
+  ops.pack_gemm = awqk_cpu_pack_gemm;
   ops.unpack = awqk_cpu_unpack;
 #define AWQ_KERNEL(slot, words, isa) \
   if (!filled.slot && ((uint32_t)needs_##isa & ~can) == 0) filled.slot = true, ops.slot = awqk_##words##_##isa;

@@ -7,14 +7,20 @@
 #include "../common/awq_num.h"
 #include "cpu.h"
 
+#ifndef AWQ_ISA
 #define AWQ_ISA avx2
+#endif
 
 namespace {
 
 struct V { __m256 a, b; };
 struct I { __m256i a, b; };
 
+#ifdef AWQ_VNNI
+enum { GEMM_MR = 6, GEMM_NV = 1, DOT_ROWS = 4, DOT_LINES = 64, DIGIT_ROWS = 1 << 30, GEMV_PANELS = 2, GEMV_ROWS = 4, GEMV_SUMS = 4 };
+#else
 enum { GEMM_MR = 6, GEMM_NV = 1, DOT_ROWS = 4, DOT_LINES = 4, DIGIT_ROWS = 1, GEMV_PANELS = 2, GEMV_ROWS = 4, GEMV_SUMS = 4 };
+#endif
 
 #define AWQ_INLINE inline __attribute__((always_inline))
 
@@ -84,6 +90,12 @@ template <int B> AWQ_INLINE void ibytes_out(I x, int8_t *to) {
   bytes8<B>(x.b, to + 8);
 }
 
+#ifdef AWQ_VNNI
+typedef I P;
+AWQ_INLINE P pzero() { return iset(0); }
+AWQ_INLINE __m256i pdot(__m256i acc, __m256i codes, __m256i x) { return _mm256_dpbusd_avx_epi32(acc, codes, x); }
+AWQ_INLINE I pflush(I sum, P part) { return iadd(sum, part); }
+#else
 /* Partial dot products: 16-bit sums that hold 8 of maddubs' pairs, each at most 2 * 15 * 128, so DOT_LINES lines. */
 struct P { __m256i a, b; };
 AWQ_INLINE P pzero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
@@ -92,13 +104,14 @@ AWQ_INLINE __m256i pdot(__m256i acc, __m256i codes, __m256i x) {
   __asm__("vpaddw %1, %0, %0" : "+x"(acc) : "x"(_mm256_maddubs_epi16(codes, x)));
   return acc;
 }
-AWQ_INLINE P pdot(P acc, I even, I xeven, I odd, I xodd) {
-  acc = {pdot(acc.a, even.a, xeven.a), pdot(acc.b, even.b, xeven.b)};
-  return {pdot(acc.a, odd.a, xodd.a), pdot(acc.b, odd.b, xodd.b)};
-}
 AWQ_INLINE I pflush(I sum, P part) {
   const __m256i one = _mm256_set1_epi16(1);
   return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(part.a, one)), _mm256_add_epi32(sum.b, _mm256_madd_epi16(part.b, one))};
+}
+#endif
+AWQ_INLINE P pdot(P acc, I even, I xeven, I odd, I xodd) {
+  acc = {pdot(acc.a, even.a, xeven.a), pdot(acc.b, even.b, xeven.b)};
+  return {pdot(acc.a, odd.a, xodd.a), pdot(acc.b, odd.b, xodd.b)};
 }
 
 }  // namespace

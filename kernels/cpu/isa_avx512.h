@@ -16,10 +16,12 @@ namespace {
 struct V { __m512 a; };
 struct I { __m512i a; };
 
-#ifdef AWQ_VNNI
-enum { GEMM_MR = 12, GEMM_NV = 2, DOT_ROWS = 12, DOT_LINES = 2, DIGIT_ROWS = 1 << 30, GEMV_PANELS = 4, GEMV_ROWS = 8, GEMV_SUMS = 8 };
+#if defined(AWQ_TILES)
+enum { GEMM_MR = 12, GEMM_NV = 2, DOT_ROWS = 15, DOT_LINES = 64, DIGIT_ROWS = 1 << 30, GEMV_PANELS = 4, GEMV_ROWS = 8, GEMV_SUMS = 8 };
+#elif defined(AWQ_VNNI)
+enum { GEMM_MR = 12, GEMM_NV = 2, DOT_ROWS = 9, DOT_LINES = 64, DIGIT_ROWS = 1 << 30, GEMV_PANELS = 4, GEMV_ROWS = 8, GEMV_SUMS = 8 };
 #else
-enum { GEMM_MR = 12, GEMM_NV = 2, DOT_ROWS = 12, DOT_LINES = 4, DIGIT_ROWS = 1, GEMV_PANELS = 4, GEMV_ROWS = 8, GEMV_SUMS = 8 };
+enum { GEMM_MR = 12, GEMM_NV = 2, DOT_ROWS = 6, DOT_LINES = 4, DIGIT_ROWS = 1, GEMV_PANELS = 4, GEMV_ROWS = 8, GEMV_SUMS = 8 };
 #endif
 
 #define AWQ_INLINE inline __attribute__((always_inline))

@@ -15,7 +15,7 @@ typedef int32_t i4 __attribute__((vector_size(16)));
 struct V { f4 a, b, c, d; };
 struct I { i4 a, b, c, d; };
 
-enum { GEMM_MR = 2, GEMM_NV = 1, DOT_ROWS = 3, DOT_LINES = 2, DIGIT_ROWS = 0, GEMV_PANELS = 1, GEMV_ROWS = 2, GEMV_SUMS = 2 };
+enum { GEMM_MR = 2, GEMM_NV = 1, DOT_ROWS = 3, DOT_LINES = 64, DIGIT_ROWS = 0, GEMV_PANELS = 1, GEMV_ROWS = 2, GEMV_SUMS = 2 };
 
 #define AWQ_INLINE inline __attribute__((always_inline))
 

@@ -13,7 +13,11 @@ namespace {
 
 enum {
   SPREAD_LINE = 2 * AWQ_LINE,  /* a line as bytes: its even nibbles, then its odd ones */
+#ifdef AWQ_TILES
+  SPREAD_TILES = 1             /* what fits one tile stays in registers: it waits for memory anyway */
+#else
   SPREAD_TILES = 4             /* from more row tiles on, spreading codes out once costs less than decoding them in each */
+#endif
 };
 
 /* One line's share: x holds four bytes for the even and four for the odd nibbles of a virtual row. */
@@ -41,25 +45,30 @@ AWQ_INLINE void dot(const uint8_t *codes, int64_t any_lines, int64_t ahead, cons
 #pragma GCC unroll 16
   for (int v = 0; v < V_ROWS; v++) sum[v] = iset(0);
   int64_t l = 0;
-  for (; l + DOT_LINES <= lines; l += DOT_LINES) {
-    P part[V_ROWS];
+  if constexpr ((int)DOT_LINES < (int)WIDE_SUMS)
+    for (; l + DOT_LINES <= lines; l += DOT_LINES) {
+      P part[V_ROWS];
 #pragma GCC unroll 16
-    for (int v = 0; v < V_ROWS; v++) part[v] = pzero();
+      for (int v = 0; v < V_ROWS; v++) part[v] = pzero();
 #pragma GCC unroll 4
-    for (int i = 0; i < DOT_LINES; i++) {
-      if (!SPREAD) __builtin_prefetch(codes + ahead + i * step, 0, HINT);
-      dot_line<V_ROWS, SPREAD>(codes + i * step, x + 8 * i, depth, part);
-    }
-    codes += DOT_LINES * step;
-    x += 8 * DOT_LINES;
+      for (int i = 0; i < DOT_LINES; i++) {
+        if (!SPREAD) __builtin_prefetch(codes + ahead + i * step, 0, HINT);
+        dot_line<V_ROWS, SPREAD>(codes + i * step, x + 8 * i, depth, part);
+      }
+      codes += DOT_LINES * step;
+      x += 8 * DOT_LINES;
 #pragma GCC unroll 16
-    for (int v = 0; v < V_ROWS; v++) sum[v] = pflush(sum[v], part[v]);
-  }
+      for (int v = 0; v < V_ROWS; v++) sum[v] = pflush(sum[v], part[v]);
+    }
   if (LINES ? LINES % DOT_LINES == 0 : l == lines) return;
   P part[V_ROWS];
 #pragma GCC unroll 16
   for (int v = 0; v < V_ROWS; v++) part[v] = pzero();
-  for (; l < lines; l++, codes += step, x += 8) dot_line<V_ROWS, SPREAD>(codes, x, depth, part);
+#pragma GCC unroll 2
+  for (; l < lines; l++, codes += step, x += 8) {
+    if (!SPREAD) __builtin_prefetch(codes + ahead, 0, HINT);
+    dot_line<V_ROWS, SPREAD>(codes, x, depth, part);
+  }
 #pragma GCC unroll 16
   for (int v = 0; v < V_ROWS; v++) sum[v] = pflush(sum[v], part[v]);
 }
@@ -89,7 +98,15 @@ template <int DIGITS, bool SPREAD, int LINES> struct segment_step {
     const int8_t *q = x->q + at * DIGITS * x->depth;
     const float *x_sum = x->sum + at * DIGITS;
     I sum[VIRTUAL];
-    dot<VIRTUAL, SPREAD, LINES>(codes, lines, ahead, q, x->depth, sum);
+#ifdef AWQ_TILES
+    if constexpr (SPREAD && LINES > 0) {
+      int32_t tile[16][16];
+      tiles_dot<LINES>(codes, q, x->depth, tile[0]);
+#pragma GCC unroll 16
+      for (int v = 0; v < VIRTUAL; v++) sum[v] = iload(tile[v]);
+    } else
+#endif
+      dot<VIRTUAL, SPREAD, LINES>(codes, lines, ahead, q, x->depth, sum);
 #pragma GCC unroll 16
     for (int r = 0; r < ROWS; r++) {
       V t = vset(0);
@@ -113,6 +130,9 @@ void sweep(const digits *x, const awqk_weight *w, span panels, span rows, uint8_
   step.x = x;
   step.lines = w->lines;
   step.ahead = AHEAD * w->lines * AWQ_LINE;
+#ifdef AWQ_TILES
+  if constexpr (SPREAD && LINES > 0) tiles_begin();
+#endif
   for (int64_t s = 0; s < w->segments; s++)
     for (int64_t panel = panels.from; panel < panels.to; panel++) {
       const uint8_t *record = record_of(w, panel, s);
@@ -124,11 +144,17 @@ void sweep(const digits *x, const awqk_weight *w, span panels, span rows, uint8_
       if (SPREAD) {
         spread_bytes(step.codes, w->lines, step.ahead, bytes);
         step.codes = bytes;
+#ifdef AWQ_TILES
+        if constexpr (LINES > 0) tiles_codes<LINES>(bytes);
+#endif
       }
       step.acc = acc + (panel - panels.from) * 16 * count;
       for (step.row = rows.from; step.row + ROWS <= rows.to; step.row += ROWS, step.acc += 16 * ROWS) step.template run<ROWS>();
       if (step.row < rows.to) with_rows<ROWS>(rows.to - step.row, step);
     }
+#ifdef AWQ_TILES
+  if constexpr (SPREAD && LINES > 0) tiles_end();
+#endif
 }
 
 template <int DIGITS, bool SPREAD> void sweep_lines(const digits *x, const awqk_weight *w, span panels, span rows, uint8_t *bytes, float *acc) {

@@ -151,7 +151,7 @@ struct few_step {
 };
 
 /* The sums of some panels for few rows: acc [panel][row][16]. */
-void sum_few(const floats *f, const awqk_weight *w, span panels, span rows, float *acc) {
+template <bool USED> void sum_few(const floats *f, const awqk_weight *w, span panels, span rows, float *acc) {
   for (int64_t row = rows.from; row < rows.to; row += GEMV_ROWS)
     with_rows<GEMV_ROWS>(rows.to - row, few_step{f, w, panels, row, 16 * (rows.to - rows.from), acc + 16 * (row - rows.from)});
 }
@@ -214,7 +214,7 @@ template <int NV> void many_panels(const floats *f, const awqk_weight *w, span r
 }
 
 /* The sums of some panels for many rows. `codes` has room for a segment of GEMM_NV panels. */
-void sum_many(const floats *f, const awqk_weight *w, span panels, span rows, float *codes, float *acc) {
+template <bool USED> void sum_many(const floats *f, const awqk_weight *w, span panels, span rows, float *codes, float *acc) {
   const int64_t stride = 16 * (rows.to - rows.from);
   __builtin_memset(acc, 0, sizeof(float) * (size_t)(stride * (panels.to - panels.from)));
   for (int64_t s = 0; s < w->segments; s++) {

@@ -95,12 +95,13 @@ AWQ_INLINE V with_bias(const awqk_weight *w, int64_t panel, V value) { return w-
 /* x / (1 + e^-x) */
 AWQ_INLINE V silu(V x) { return vdiv(x, vadd(vset(1), vexp(vsub(vset(0), x)))); }
 
-void sums(const linear_job *j, const awqk_weight *w, span panels, span rows, char *codes, float *acc) {
-  switch (j->arithmetic) {
-    case INT8_DIGIT: return sum_digits<1>(&j->d, w, panels, rows, (uint8_t *)codes, acc);
-    case EXACT_DIGITS: return sum_digits<3>(&j->d, w, panels, rows, (uint8_t *)codes, acc);
-    case FEW_FLOATS: return sum_few(&j->f, w, panels, rows, acc);
-    case MANY_FLOATS: return sum_many(&j->f, w, panels, rows, (float *)codes, acc);
+/* FLOATS: whether this instruction set ever leaves the digits; the templates beyond are made only then. */
+template <bool FLOATS> void sums(const linear_job *j, const awqk_weight *w, span panels, span rows, char *codes, float *acc) {
+  if (j->arithmetic == INT8_DIGIT) return sum_digits<1>(&j->d, w, panels, rows, (uint8_t *)codes, acc);
+  if (j->arithmetic == EXACT_DIGITS) return sum_digits<3>(&j->d, w, panels, rows, (uint8_t *)codes, acc);
+  if constexpr (FLOATS) {
+    if (j->arithmetic == FEW_FLOATS) return sum_few<FLOATS>(&j->f, w, panels, rows, acc);
+    sum_many<FLOATS>(&j->f, w, panels, rows, (float *)codes, acc);
   }
 }
 
@@ -120,8 +121,8 @@ void linear_chunk(void *argument, int64_t chunk, int32_t worker) {
   float *acc = (float *)(codes + j->code_bytes), *gate = acc + WIDTH * 16 * count;
   for (int64_t p = start; p < end; p += WIDTH) {
     const span panels = {p, least(p + WIDTH, end)};
-    sums(j, t->w, panels, rows, codes, acc);
-    if (t->gate) sums(j, t->gate, panels, rows, codes, gate);
+    sums<((int)DIGIT_ROWS < (int)ALL_ROWS)>(j, t->w, panels, rows, codes, acc);
+    if (t->gate) sums<((int)DIGIT_ROWS < (int)ALL_ROWS)>(j, t->gate, panels, rows, codes, gate);
     for (int64_t i = 0; i < count; i++)
       for (int64_t panel = panels.from; panel < panels.to; panel++) {
         const int64_t at = ((panel - panels.from) * count + i) * 16;
@@ -185,7 +186,7 @@ double deal(linear_job *j) {
 
 extern "C" int32_t AWQ_KERNEL_NAME(linear_w4)(awqk_device *device, const awqk_linear_args *g, void *) {
   if (g->m <= 0 || g->count <= 0) return AWQK_OK;
-  const bool alone = g->parts > 1;
+  const bool alone = g->parts > 0;
   if (alone && (g->part < 0 || g->part >= g->parts)) return AWQK_ERR_INVALID_ARGUMENT;
   const awqk_weight *w = g->tasks->w;
   const totals all = total(g);
@@ -202,7 +203,8 @@ extern "C" int32_t AWQ_KERNEL_NAME(linear_w4)(awqk_device *device, const awqk_li
   j.chunk_panels = chunk_of(w, all.panels, threads);
   j.code_bytes = integers ? w->lines * SPREAD_LINE : j.arithmetic == MANY_FLOATS ? w->lines * 8 * GEMM_NV * 64 : 0;
   j.own_bytes = round64(j.code_bytes + (all.gated ? 2 : 1) * WIDTH * 64 * least(block, all.rows));
-  const int64_t x_bytes = round64(block * row_bytes), steps = integers ? round64(block * w->segments * 4) : 0;
+  const int64_t slack = 16 * j.d.depth; /* a tile reads sixteen virtual rows, wanted or not */
+  const int64_t x_bytes = round64(block * row_bytes + slack), steps = integers ? round64(block * w->segments * 4) : 0;
   const int64_t digit_sums = steps * j.d.count, tiles = round64(block * (int64_t)sizeof(span)), firsts = round64((g->count + 1) * 8);
   char *scratch = (char *)awq_scratch_get(device, (size_t)(x_bytes + steps + digit_sums + tiles + firsts + threads * j.own_bytes));
   if (!scratch) return AWQK_ERR_OUT_OF_MEMORY;

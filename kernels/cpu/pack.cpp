@@ -59,19 +59,18 @@ void pack_panel(void *argument, int64_t index, int32_t) {
   }
 }
 
-int32_t shape(const awqk_qweight *q, int32_t mode, awqk_weight *w) {
-  if (q->n < 1 || q->k < 2 || q->k % 2 || q->group < 1 || q->group > q->k || q->k % q->group || !q->codes || !q->scales || !q->zeros)
-    return AWQK_ERR_INVALID_ARGUMENT;
+int32_t shape(int64_t n, int64_t k, int64_t group, int32_t mode, awqk_weight *w) {
+  if (n < 1 || k < 2 || k % 2 || group < 1 || group > k || k % group) return AWQK_ERR_INVALID_ARGUMENT;
   if (mode != AWQK_EXACT && mode != AWQK_INT8) return AWQK_ERR_UNSUPPORTED;
-  w->n = q->n;
-  w->k = q->k;
-  w->group = q->group;
+  w->n = n;
+  w->k = k;
+  w->group = group;
   w->mode = mode;
-  w->panels = (q->n - 1) / AWQ_LANES + 1;
-  w->splits = (q->group - 1) / AWQ_SEGMENT + 1;
-  w->lines = ((q->group - 1) / w->splits + 8) / 8;
+  w->panels = (n - 1) / AWQ_LANES + 1;
+  w->splits = (group - 1) / AWQ_SEGMENT + 1;
+  w->lines = ((group - 1) / w->splits + 8) / 8;
   int64_t bytes, total;
-  if (!times(q->k / q->group, w->splits, &w->segments) || !times(w->segments, w->lines * AWQ_LINE + AWQ_RECORD, &bytes) || bytes > INT64_MAX - 63)
+  if (!times(k / group, w->splits, &w->segments) || !times(w->segments, w->lines * AWQ_LINE + AWQ_RECORD, &bytes) || bytes > INT64_MAX - 63)
     return AWQK_ERR_INVALID_ARGUMENT;
   w->panel_bytes = (bytes + 63) / 64 * 64;
   if (!times(w->panels, w->panel_bytes, &total) || total > (int64_t)1 << 40) return AWQK_ERR_OUT_OF_MEMORY;
@@ -81,29 +80,34 @@ int32_t shape(const awqk_qweight *q, int32_t mode, awqk_weight *w) {
 
 }  // namespace
 
-int32_t awqk_cpu_pack(awqk_device *device, const awqk_qweight *q, int32_t mode, awqk_weight **out) {
+int32_t awq_weight_new(int64_t n, int64_t k, int64_t group, int32_t mode, const float *bias, const int32_t *order, awqk_weight **out) {
   *out = nullptr;
   awqk_weight *w = (awqk_weight *)calloc(1, sizeof *w);
   if (!w) return AWQK_ERR_OUT_OF_MEMORY;
-  int32_t status = shape(q, mode, w);
+  int32_t status = shape(n, k, group, mode, w);
   if (!status) status = reserve(w);
-  if (!status && q->bias) {
+  if (!status && bias) {
     w->bias = (float *)calloc((size_t)w->panels * AWQ_LANES, sizeof(float));
-    if (w->bias) memcpy(w->bias, q->bias, (size_t)q->n * sizeof(float));
+    if (w->bias) memcpy(w->bias, bias, (size_t)n * sizeof(float));
     else status = AWQK_ERR_OUT_OF_MEMORY;
   }
-  if (!status && q->order) {
-    w->order = (int32_t *)malloc((size_t)q->k * sizeof *w->order);
-    if (w->order) memcpy(w->order, q->order, (size_t)q->k * sizeof *w->order);
+  if (!status && order) {
+    w->order = (int32_t *)malloc((size_t)k * sizeof *w->order);
+    if (w->order) memcpy(w->order, order, (size_t)k * sizeof *w->order);
     else status = AWQK_ERR_OUT_OF_MEMORY;
   }
-  if (status) {
-    awqk_cpu_unpack(device, w);
-    return status;
-  }
-  job j = {q, w};
-  awq_parallel(device, w->panels, (double)q->n * (double)q->k, pack_panel, &j);
-  *out = w;
+  if (status) awqk_cpu_unpack(nullptr, w);
+  else *out = w;
+  return status;
+}
+
+int32_t awqk_cpu_pack(awqk_device *device, const awqk_qweight *q, int32_t mode, awqk_weight **out) {
+  *out = nullptr;
+  if (!q->codes || !q->scales || !q->zeros) return AWQK_ERR_INVALID_ARGUMENT;
+  const int32_t status = awq_weight_new(q->n, q->k, q->group, mode, q->bias, q->order, out);
+  if (status) return status;
+  job j = {q, *out};
+  awq_parallel(device, (*out)->panels, (double)q->n * (double)q->k, pack_panel, &j);
   return AWQK_OK;
 }
 

@@ -27,6 +27,8 @@ template <class T, class U> void store(T *p, U v, int order = __ATOMIC_RELEASE) 
 void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield" ::: "memory");
 #else
   __asm__ volatile("" ::: "memory");
 #endif

@@ -12,7 +12,7 @@ enum { AWQGO_UNSUPPORTED = 2 }; /* AWQ_ERR_UNSUPPORTED of awq.h */
 
 enum {
   AWQGO_LINEAR = 1, AWQGO_GEMM = 2, AWQGO_RMSNORM = 4, AWQGO_ROPE = 8, AWQGO_SOFTMAX = 16, AWQGO_GLU = 32, AWQGO_ABSSUM = 64,
-  AWQGO_FAKEQUANT = 128, AWQGO_QUANTIZE = 256, AWQGO_CLIP = 512, AWQGO_SQDIFF = 1024, AWQGO_LOGITS = 2048
+  AWQGO_FAKEQUANT = 128, AWQGO_QUANTIZE = 256, AWQGO_CLIP = 512, AWQGO_SQDIFF = 1024, AWQGO_LOGITS = 2048, AWQGO_PACK_GEMM = 4096
 };
 
 /* What the table offers, as a sum of the numbers above. */
@@ -22,7 +22,7 @@ static inline uint32_t awqgo_slots(const awqk_ops *o) {
          (AWQGO_HAS(o, rope) ? AWQGO_ROPE : 0) | (AWQGO_HAS(o, softmax) ? AWQGO_SOFTMAX : 0) | (AWQGO_HAS(o, glu) ? AWQGO_GLU : 0) |
          (AWQGO_HAS(o, abssum) ? AWQGO_ABSSUM : 0) | (AWQGO_HAS(o, fakequant) ? AWQGO_FAKEQUANT : 0) |
          (AWQGO_HAS(o, quantize) ? AWQGO_QUANTIZE : 0) | (AWQGO_HAS(o, clip) ? AWQGO_CLIP : 0) |
-         (AWQGO_HAS(o, sqdiff) ? AWQGO_SQDIFF : 0) | (AWQGO_HAS(o, logits) ? AWQGO_LOGITS : 0);
+         (AWQGO_HAS(o, sqdiff) ? AWQGO_SQDIFF : 0) | (AWQGO_HAS(o, logits) ? AWQGO_LOGITS : 0) | (AWQGO_HAS(o, pack_gemm) ? AWQGO_PACK_GEMM : 0);
 }
 
 /* The table is of our ABI and can at least be described and opened. */
@@ -42,6 +42,12 @@ static inline int32_t awqgo_pack(const awqk_ops *o, awqk_device *d, int64_t n, i
                                  awqk_weight **out) {
   awqk_qweight q = {n, k, group, codes, scales, zeros, bias, order};
   return o->pack(d, &q, mode, out);
+}
+
+static inline int32_t awqgo_pack_gemm(const awqk_ops *o, awqk_device *d, int64_t n, int64_t k, int64_t group, const uint8_t *qweight,
+                                      const uint8_t *qzeros, const uint8_t *scales, const float *bias, int32_t mode, awqk_weight **out) {
+  awqk_gemm_weight g = {n, k, group, qweight, qzeros, scales, bias};
+  return o->pack_gemm(d, &g, mode, out);
 }
 
 static inline int32_t awqgo_roof(const awqk_ops *o, awqk_device *d, double *flops, double *int8_ops, double *bytes) {

@@ -38,6 +38,9 @@ func (d *Device) slots(name string) kernels.Ops {
 
 	if have&C.AWQGO_LINEAR != 0 {
 		ops.Pack, ops.Linear = d.pack, d.linear
+		if have&C.AWQGO_PACK_GEMM != 0 {
+			ops.PackGemm = d.packGemm
+		}
 	}
 	if have&C.AWQGO_GEMM != 0 {
 		ops.Gemm = func(a, b, c kernels.Mat, alpha float32, transB, accumulate bool) error {

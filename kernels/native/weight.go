@@ -28,19 +28,37 @@ func (d *Device) pack(q *kernels.QWeight, mode kernels.Mode) (kernels.Weight, er
 	if err := kernels.CheckPack(q, mode); err != nil {
 		return nil, err
 	}
-	w := &weight{device: d, n: q.N, k: q.K}
+	return d.keep(q.N, q.K, func(out **C.awqk_weight) C.int32_t {
+		return C.awqgo_pack(d.table, d.handle, C.int64_t(q.N), C.int64_t(q.K), C.int64_t(q.Group), octets(q.Codes), ptr[C.uint16_t](q.Scales),
+			octets(q.Zeros), floats(q.Bias), ptr[C.int32_t](q.Order), C.int32_t(mode), out)
+	})
+}
+
+// keep counts a weight that `pack` makes: it needs the device, even after the device's Close.
+func (d *Device) keep(n, k int, pack func(out **C.awqk_weight) C.int32_t) (kernels.Weight, error) {
+	w := &weight{device: d, n: n, k: k}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil, fmt.Errorf("pack: %s is closed: %w", d.ops.Name, kernels.ErrArgument)
 	}
-	status := C.awqgo_pack(d.table, d.handle, C.int64_t(q.N), C.int64_t(q.K), C.int64_t(q.Group), octets(q.Codes), ptr[C.uint16_t](q.Scales),
-		octets(q.Zeros), floats(q.Bias), ptr[C.int32_t](q.Order), C.int32_t(mode), &w.handle)
-	if err := failure(d.ops.Name, "pack", status); err != nil {
+	var handle *C.awqk_weight // by itself: C must not see a pointer into memory that holds Go pointers
+	if err := failure(d.ops.Name, "pack", pack(&handle)); err != nil {
 		return nil, err
 	}
+	w.handle = handle
 	d.weights++
 	return w, nil
+}
+
+func (d *Device) packGemm(g *kernels.GemmWeight, mode kernels.Mode) (kernels.Weight, error) {
+	if err := g.Check(); err != nil {
+		return nil, err
+	}
+	return d.keep(g.N, g.K, func(out **C.awqk_weight) C.int32_t {
+		return C.awqgo_pack_gemm(d.table, d.handle, C.int64_t(g.N), C.int64_t(g.K), C.int64_t(g.Group), octets(g.QWeight), octets(g.QZeros),
+			octets(g.Scales), floats(g.Bias), C.int32_t(mode), out)
+	})
 }
 
 // Close frees the packed weight; closing twice does nothing.
@@ -60,18 +78,23 @@ func (w *weight) Close() {
 }
 
 func (d *Device) linear(w kernels.Weight, x, y kernels.Rows) error {
-	return d.LinearPart(w, x, y, 0, 1)
+	return d.linearShare(w, x, y, 0, 0)
 }
 
 // LinearPart computes share `part` of `parts` of the output channels on the calling thread; the shares together have the bits
-// of the whole. parts 1 is the whole, with the device's own threads.
+// of the whole.
 func (d *Device) LinearPart(w kernels.Weight, x, y kernels.Rows, part, parts int) error {
+	if parts < 1 || parts > math.MaxInt32 || part < 0 || part >= parts {
+		return fmt.Errorf("linear: part %d of %d: %w", part, parts, kernels.ErrArgument)
+	}
+	return d.linearShare(w, x, y, part, parts)
+}
+
+// linearShare is LinearPart, or with parts 0 the whole by the device's own threads.
+func (d *Device) linearShare(w kernels.Weight, x, y kernels.Rows, part, parts int) error {
 	p, ok := w.(*weight)
 	if !ok || p == nil || p.device != d || p.handle == nil {
 		return fmt.Errorf("linear: a weight of %T that isn't open on %s: %w", w, d.ops.Name, kernels.ErrArgument)
-	}
-	if parts < 1 || parts > math.MaxInt32 || part < 0 || part >= parts {
-		return fmt.Errorf("linear: part %d of %d: %w", part, parts, kernels.ErrArgument)
 	}
 	if err := kernels.CheckLinear(p.n, p.k, x, y); err != nil || x.Rows == 0 {
 		return err

@@ -28,6 +28,14 @@ func pack(q *kernels.QWeight, mode kernels.Mode) (kernels.Weight, error) {
 	return &weight{q: c, mode: mode}, nil
 }
 
+func packGemm(g *kernels.GemmWeight, mode kernels.Mode) (kernels.Weight, error) {
+	q, err := g.Canonical()
+	if err != nil {
+		return nil, err
+	}
+	return pack(q, mode)
+}
+
 func linear(w kernels.Weight, x, y kernels.Rows) error {
 	p, ok := w.(*weight)
 	if !ok {

@@ -10,6 +10,7 @@ func Ops() kernels.Ops {
 	return kernels.Ops{
 		Name:      "ref",
 		Pack:      pack,
+		PackGemm:  packGemm,
 		Linear:    linear,
 		Gemm:      gemm,
 		RMSNorm:   rmsnorm,

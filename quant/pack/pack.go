@@ -133,32 +133,17 @@ func packGemm(q *kernels.QWeight) []Tensor {
 	return t
 }
 
+// Gemm views the tensors of layout gemm.
+func Gemm(n, k, group int, get func(suffix string) []byte) *kernels.GemmWeight {
+	return &kernels.GemmWeight{N: n, K: k, Group: group, QWeight: get("qweight"), QZeros: get("qzeros"), Scales: get("scales")}
+}
+
 func unpackGemm(n, k, group int, get func(suffix string) []byte, q *kernels.QWeight) {
-	groups := k / group
-	weight, zeros, scales := get("qweight"), get("qzeros"), get("scales")
-	for c := 0; c < n/8; c++ {
-		for j := 0; j < k; j += 2 {
-			even := binary.LittleEndian.Uint32(weight[(j*(n/8)+c)*4:])
-			odd := binary.LittleEndian.Uint32(weight[((j+1)*(n/8)+c)*4:])
-			for i, o := range order {
-				q.Codes[(8*c+o)*(k/2)+j/2] = uint8(even>>(4*i)&15 | odd>>(4*i)&15<<4)
-			}
-		}
-		for g := 0; g < groups; g++ {
-			for i, o := range order {
-				z := uint8(8) // no zeros: symmetric
-				if zeros != nil {
-					z = uint8(binary.LittleEndian.Uint32(zeros[(g*(n/8)+c)*4:]) >> (4 * i) & 15)
-				}
-				q.Zeros[(8*c+o)*groups+g] = z
-			}
-		}
+	c, err := Gemm(n, k, group, get).Canonical()
+	if err != nil {
+		panic(err) // the caller has made sure of the sizes
 	}
-	for o := 0; o < n; o++ {
-		for g := 0; g < groups; g++ {
-			q.Scales[o*groups+g] = binary.LittleEndian.Uint16(scales[(g*n+o)*2:])
-		}
-	}
+	q.Codes, q.Scales, q.Zeros = c.Codes, c.Scales, c.Zeros
 }
 
 // Bytes is the size of the tensor's data.

@@ -280,7 +280,7 @@ PROTOTYPES: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "awq_linear_load": (c_int32, (c_void_p, c_char_p, c_char_p, POINTER(awq_linear_options), POINTER(c_void_p))),
     "awq_linear_forward": (c_int32, (c_void_p, POINTER(DLTensor), POINTER(DLTensor), c_void_p)),
     "awq_linear_forward_part": (c_int32, (c_void_p, POINTER(DLTensor), POINTER(DLTensor), c_int32, c_int32)),
-    "awq_linear_forward_many": (c_int32, (POINTER(c_void_p), c_size_t, POINTER(DLTensor), POINTER(DLTensor), c_void_p)),
+    "awq_linear_forward_many": (c_int32, (POINTER(c_void_p), c_size_t, POINTER(DLTensor), POINTER(POINTER(DLTensor)), c_void_p)),
     "awq_linear_forward_glu": (c_int32, (c_void_p, c_void_p, POINTER(DLTensor), POINTER(DLTensor), c_void_p)),
     "awq_linear_forward_grouped": (c_int32, (POINTER(c_void_p), POINTER(c_void_p), c_size_t, POINTER(DLTensor), POINTER(DLTensor), POINTER(DLTensor), POINTER(DLTensor), c_void_p)),
     "awq_linear_info": (c_int32, (c_void_p, POINTER(awq_linear_properties))),

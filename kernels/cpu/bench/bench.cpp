@@ -98,6 +98,14 @@ void linear(const bench &b) {
     for (awqk_weight *&p : w)
       if (b.ops->pack(b.device, &q, mode, &p)) return (void)puts("out of memory");
     printf("pack %s 4096x4096: %.1f ms\n", b.ops->name, (now() - start) / copies * 1e3);
+    const awqk_gemm_weight words = {n, k, group, codes.data(), zeros.data(), scales.data(), nullptr};
+    const timing pack = measure(
+        [&] {
+          awqk_weight *p;
+          if (!b.ops->pack_gemm(b.device, &words, mode, &p)) b.ops->unpack(b.device, p);
+        },
+        0.4);
+    printf("pack_gemm %s 4096x4096: %.2f ms, %.1f GB/s\n", b.ops->name, pack.median * 1e3, (double)codes.size() / pack.median * 1e-9);
     for (int64_t m : {1, 2, 4, 8, 16, 32, 128, 512}) {
       if (b.m && b.m != m) continue;
       const limits l = roof(b);
@@ -108,7 +116,7 @@ void linear(const bench &b) {
       const timing t = measure(
           [&] {
             const awqk_linear_task task = {w[turn++ % w.size()], nullptr, y.data(), n, 0, m};
-            const awqk_linear_args args = {&task, 1, x.data(), nullptr, m, k, AWQK_F32, AWQK_F32, 0, 1};
+            const awqk_linear_args args = {&task, 1, x.data(), nullptr, m, k, AWQK_F32, AWQK_F32, 0, 0};
             b.ops->linear(b.device, &args, nullptr);
           },
           m > 64 ? 2.0 : 0.8);

@@ -67,7 +67,7 @@ static void calls(void) {
   p.buffer = malloc(4096 * sizeof(float));
   if (!p.buffer) abort();
   GOOD((void)0);
-  EXPECT(args.m == ROWS && task.rows == ROWS && task.row == 0 && args.x_stride == K && task.y_stride == N && args.parts == 1 && args.x == p.buffer,
+  EXPECT(args.m == ROWS && task.rows == ROWS && task.row == 0 && args.x_stride == K && task.y_stride == N && args.parts == 0 && args.x == p.buffer,
          "m %lld", (long long)args.m);
   GOOD(p.x.strides = p.y.strides = NULL);
   EXPECT(args.x_stride == K && task.y_stride == N, "compact");

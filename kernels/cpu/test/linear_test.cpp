@@ -1,4 +1,5 @@
 /* pack and linear: shapes, groups, dtypes, strides, parts, threads, both modes. */
+#include "../cpu.h"
 #include "test.h"
 
 namespace {
@@ -91,7 +92,7 @@ void compare(const awqk_ops *ops, const weight &w, int32_t mode, const tensor &x
 
 void forward(const awqk_ops *ops, awqk_device *d, awqk_weight *p, const tensor &x, tensor &y, int32_t parts) {
   std::vector<char> before = y.bytes;
-  for (int32_t part = 0; part < (parts > 1 ? parts : 1); part++) {
+  for (int32_t part = 0; part < (parts ? parts : 1); part++) { /* 0: the whole, with threads */
     const awqk_linear_task task = {p, nullptr, y.bytes.data(), y.stride, 0, x.m};
     const awqk_linear_args args = {&task, 1, x.bytes.data(), nullptr, x.m, x.stride, x.dtype, y.dtype, part, parts};
     const int32_t status = ops->linear(d, &args, nullptr);
@@ -223,13 +224,13 @@ void siblings(const awqk_ops *ops) {
         CHECK(ops->pack(d.d, &w.q, mode, &p[s]) == 0, "%s", ops->name);
         y.emplace_back(m, widths[s], 3 * s, AWQK_F32);
       }
-      for (int32_t parts : {1, 3}) {
+      for (int32_t parts : {0, 1, 3}) {
         awqk_linear_task tasks[3];
         for (int s = 0; s < 3; s++) {
           y[(size_t)s].bytes.assign(y[(size_t)s].bytes.size(), 0x5a);
           tasks[s] = {p[s], nullptr, y[(size_t)s].bytes.data(), y[(size_t)s].stride, 0, m};
         }
-        for (int32_t part = 0; part < parts; part++) {
+        for (int32_t part = 0; part < (parts ? parts : 1); part++) {
           const awqk_linear_args args = {tasks, 3, x.bytes.data(), nullptr, m, x.stride, x.dtype, AWQK_F32, part, parts};
           CHECK(ops->linear(d.d, &args, nullptr) == 0, "%s", ops->name);
         }
@@ -255,7 +256,7 @@ void gated(const awqk_ops *ops) {
     tensor x(m, 256, 0, AWQK_F32), y(m, 90, 2, AWQK_F32), u(m, 90, 0, AWQK_F32), g(m, 90, 0, AWQK_F32);
     for (int64_t i = 0; i < m * 256; i++) put(x.bytes.data(), i, AWQK_F32, r.normal() * 5);
     const awqk_linear_task task = {p, q, y.bytes.data(), y.stride, 0, m};
-    const awqk_linear_args args = {&task, 1, x.bytes.data(), nullptr, m, 256, AWQK_F32, AWQK_F32, 0, 1};
+    const awqk_linear_args args = {&task, 1, x.bytes.data(), nullptr, m, 256, AWQK_F32, AWQK_F32, 0, 0};
     CHECK(ops->linear(d.d, &args, nullptr) == 0, "%s", ops->name);
     forward(ops, d.d, p, x, u, 0);
     forward(ops, d.d, q, x, g, 0);
@@ -293,7 +294,7 @@ void experts(const awqk_ops *ops) {
       tasks.push_back({p.back(), nullptr, y.bytes.data() + index.size() * (size_t)n * 4, n, (int64_t)index.size(), counts[e]});
       for (int64_t i = 0; i < counts[e]; i++) index.push_back((int32_t)r.below((uint64_t)tokens));
     }
-    const awqk_linear_args args = {tasks.data(), many, x.bytes.data(), index.data(), rows, x.stride, AWQK_BF16, AWQK_F32, 0, 1};
+    const awqk_linear_args args = {tasks.data(), many, x.bytes.data(), index.data(), rows, x.stride, AWQK_BF16, AWQK_F32, 0, 0};
     CHECK(ops->linear(d.d, &args, nullptr) == 0, "%s", ops->name);
     for (int64_t e = 0; e < many; e++) {
       if (!counts[e]) continue;
@@ -351,11 +352,50 @@ void misaligned(const awqk_ops *ops) {
     std::vector<char> from(x.bytes.size() + 1), to(y.bytes.size() + 1, 0x5a);
     memcpy(&from[1], x.bytes.data(), x.bytes.size());
     const awqk_linear_task task = {p, nullptr, &to[1], y.stride, 0, 7};
-    const awqk_linear_args args = {&task, 1, &from[1], nullptr, 7, x.stride, dtype, dtype, 0, 1};
+    const awqk_linear_args args = {&task, 1, &from[1], nullptr, 7, x.stride, dtype, dtype, 0, 0};
     CHECK(ops->linear(d.d, &args, nullptr) == 0 && !memcmp(&to[1], y.bytes.data(), y.bytes.size()), "%s dtype %d: other bits one byte off", ops->name,
           dtype);
   }
   ops->unpack(d.d, p);
+}
+
+/* The file's layout gives the same lane blocks as the canonical weight. */
+void from_words(const awqk_ops *ops) {
+  source r(16);
+  const int64_t sizes[][3] = {{8, 64, 32},     {24, 128, 128}, {136, 256, 64},   {272, 320, 320},
+                              {128, 600, 300}, {40, 26, 13},   {304, 1030, 206}, {256, 96, 2}};
+  const int order[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+  for (const auto &s : sizes)
+    for (bool symmetric : {false, true}) {
+      const int64_t n = s[0], k = s[1], group = s[2], groups = k / group;
+      weight w(r, n, k, group, true);
+      if (symmetric) w.zeros.assign(w.zeros.size(), 8);
+      std::vector<uint32_t> words((size_t)(k * n / 8)), zeros((size_t)(groups * n / 8));
+      std::vector<uint16_t> scales((size_t)(groups * n));
+      for (int64_t c = 0; c < n / 8; c++)
+        for (int i = 0; i < 8; i++) {
+          const int64_t o = 8 * c + order[i];
+          for (int64_t at = 0; at < k; at++) words[(size_t)(at * n / 8 + c)] |= awq_code(w.codes.data() + o * k / 2, at) << (4 * i);
+          for (int64_t g = 0; g < groups; g++) zeros[(size_t)(g * n / 8 + c)] |= (uint32_t)w.zeros[(size_t)(o * groups + g)] << (4 * i);
+        }
+      for (int64_t o = 0; o < n; o++)
+        for (int64_t g = 0; g < groups; g++) scales[(size_t)(g * n + o)] = w.scales[(size_t)(o * groups + g)];
+      std::vector<char> odd(words.size() * 4 + 1); /* a file's bytes lie anywhere */
+      memcpy(&odd[1], words.data(), words.size() * 4);
+      device d(ops, 2);
+      const awqk_gemm_weight g = {n, k, group, &odd[1], symmetric ? nullptr : zeros.data(), scales.data(), w.bias.data()};
+      awqk_weight *a, *b;
+      CHECK(ops->pack(d.d, &w.q, AWQK_EXACT, &a) == 0 && ops->pack_gemm(d.d, &g, AWQK_EXACT, &b) == 0, "%s", ops->name);
+      CHECK(a->bytes == b->bytes && !memcmp(a->data, b->data, a->bytes), "%s: other blocks from words of %ld x %ld, groups of %ld", ops->name,
+            (long)n, (long)k, (long)group);
+      ops->unpack(d.d, a);
+      ops->unpack(d.d, b);
+    }
+  awqk_weight *p;
+  const uint32_t word[8] = {};
+  const awqk_gemm_weight bad = {12, 64, 64, word, word, word, nullptr};
+  device d(ops, 1);
+  CHECK(ops->pack_gemm(d.d, &bad, AWQK_EXACT, &p) == 1 && !p, "12 outputs fill no word");
 }
 
 void refusals(const awqk_ops *ops) {
@@ -401,6 +441,7 @@ void test_linear(const std::vector<const awqk_ops *> &tables) {
     experts(ops);
     ordered(ops);
     misaligned(ops);
+    from_words(ops);
     refusals(ops);
   }
 }

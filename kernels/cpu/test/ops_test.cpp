@@ -1,4 +1,6 @@
 /* Every slot of every table that can run here, against plain double code. */
+#include <string>
+
 #include "test.h"
 
 static void test_tables() {
@@ -41,9 +43,15 @@ static void test_memory(const awqk_ops *ops) {
   unsetenv("AWQ_NUM_THREADS");
 }
 
-int main() {
+/* Arguments name instruction sets: only these are tested then, and scalar, which the others are compared with. */
+int main(int count, char **names) {
   test_tables();
-  const std::vector<const awqk_ops *> tables = runnable();
+  std::vector<const awqk_ops *> tables;
+  for (const awqk_ops *ops : runnable()) {
+    bool wanted = count < 2 || tables.empty();
+    for (int i = 1; i < count; i++) wanted |= !strcmp(ops->name, (std::string("cpu/") + names[i]).c_str());
+    if (wanted) tables.push_back(ops);
+  }
   for (const awqk_ops *ops : tables) test_memory(ops);
   test_linear(tables);
   test_gemm(tables);

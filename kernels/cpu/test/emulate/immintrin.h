@@ -150,6 +150,56 @@ CALL __m512i _mm512_dpbusd_epi32(__m512i acc, __m512i a, __m512i b) {
   return r.w;
 }
 
+/* AMX: eight tiles of up to 16 rows of 64 bytes a thread, shaped by the configuration. What lies beyond a tile's shape is zero after
+ * each write; an operand of another shape, or a tile without configuration, faults on the CPU and aborts here. */
+struct emulated_tiles {
+  bool configured;
+  uint16_t bytes[8];
+  uint8_t rows[8];
+  uint8_t data[8][16][64];
+};
+static thread_local emulated_tiles emulated_tile;
+
+CALL void _tile_loadconfig(const void *p) {
+  const uint8_t *config = (const uint8_t *)p;
+  if (config[0] != 1) __builtin_trap();
+  emulated_tile = {};
+  for (int t = 0; t < 8; t++) {
+    __builtin_memcpy(&emulated_tile.bytes[t], config + 16 + 2 * t, 2);
+    emulated_tile.rows[t] = config[48 + t];
+    if (emulated_tile.bytes[t] > 64 || emulated_tile.rows[t] > 16) __builtin_trap();
+  }
+  emulated_tile.configured = true;
+}
+CALL void _tile_release() { emulated_tile = {}; }
+CALL void emulated_check(int t) {
+  if (!emulated_tile.configured || !emulated_tile.rows[t] || !emulated_tile.bytes[t]) __builtin_trap();
+}
+CALL void _tile_zero(int t) {
+  emulated_check(t);
+  __builtin_memset(emulated_tile.data[t], 0, sizeof emulated_tile.data[t]);
+}
+CALL void _tile_loadd(int t, const void *p, int64_t stride) {
+  _tile_zero(t);
+  for (int r = 0; r < emulated_tile.rows[t]; r++) __builtin_memcpy(emulated_tile.data[t][r], (const char *)p + r * stride, emulated_tile.bytes[t]);
+}
+CALL void _tile_stored(int t, void *p, int64_t stride) {
+  emulated_check(t);
+  for (int r = 0; r < emulated_tile.rows[t]; r++) __builtin_memcpy((char *)p + r * stride, emulated_tile.data[t][r], emulated_tile.bytes[t]);
+}
+CALL void _tile_dpbsud(int c, int a, int b) { /* signed bytes of a times unsigned bytes of b */
+  emulated_tiles &t = emulated_tile;
+  emulated_check(c), emulated_check(a), emulated_check(b);
+  if (t.rows[c] != t.rows[a] || t.bytes[a] != 4 * t.rows[b] || t.bytes[c] != t.bytes[b]) __builtin_trap();
+  for (int m = 0; m < t.rows[c]; m++)
+    for (int n = 0; n < t.bytes[c] / 4; n++) {
+      int32_t sum;
+      __builtin_memcpy(&sum, &t.data[c][m][4 * n], 4);
+      for (int k = 0; k < t.bytes[a]; k++) sum = (int32_t)((uint32_t)sum + (uint32_t)((int8_t)t.data[a][m][k] * t.data[b][k / 4][4 * n + k % 4]));
+      __builtin_memcpy(&t.data[c][m][4 * n], &sum, 4);
+    }
+}
+
 #undef SHORT
 #undef CALL
 #endif

@@ -1,0 +1,2 @@
+#include "isa_amx.h"
+#include "linear_tile.h"

@@ -1,0 +1,2 @@
+#include "isa_avx2vnni.h"
+#include "linear_tile.h"

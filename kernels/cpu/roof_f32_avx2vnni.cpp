@@ -1,0 +1,2 @@
+#include "isa_avx2vnni.h"
+#include "roof_tile.h"

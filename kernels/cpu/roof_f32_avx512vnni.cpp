@@ -1,0 +1,2 @@
+#include "isa_avx512vnni.h"
+#include "roof_tile.h"
