@@ -204,6 +204,34 @@ class Checkpoint {
 
 // ---- linears --------------------------------------------------------------------------------------------------------------------
 
+// A compact DLTensor of float [rows, columns] or, with one dimension, int32 [rows], over the caller's memory.
+class View {
+ public:
+  View(const float *data, int64_t rows, int64_t columns) noexcept : View(const_cast<float *>(data), 2, kDLFloat, rows, columns) {}
+  View(const int32_t *data, int64_t count) noexcept : View(const_cast<int32_t *>(data), 1, kDLInt, count, 1) {}
+  View(const View &) = delete;
+  View &operator=(const View &) = delete;
+
+  operator const DLTensor &() const noexcept { return tensor_; }
+  operator DLTensor &() noexcept { return tensor_; }
+  DLTensor *get() noexcept { return &tensor_; }
+
+ private:
+  View(void *data, int32_t ndim, DLDataTypeCode code, int64_t rows, int64_t columns) noexcept : shape_{rows, columns}, strides_{columns, 1} {
+    tensor_.data = data;
+    tensor_.device.device_type = kDLCPU;
+    tensor_.ndim = ndim;
+    tensor_.dtype.code = static_cast<uint8_t>(code);
+    tensor_.dtype.bits = 32;
+    tensor_.dtype.lanes = 1;
+    tensor_.shape = shape_;
+    tensor_.strides = strides_;
+  }
+
+  int64_t shape_[2], strides_[2];
+  DLTensor tensor_{};
+};
+
 class Linear {
  public:
   // Module `name` of the quantised folder `dir`.
@@ -232,38 +260,108 @@ class Linear {
 
   // x: `rows` rows of k float32; y: `rows` rows of n.
   void forward(const float *x, float *y, std::size_t rows) const {
-    int64_t x_shape[2] = {static_cast<int64_t>(rows), k()}, x_strides[2] = {k(), 1};
-    int64_t y_shape[2] = {static_cast<int64_t>(rows), n()}, y_strides[2] = {n(), 1};
-    const DLTensor tx = tensor(const_cast<float *>(x), x_shape, x_strides);
-    DLTensor ty = tensor(y, y_shape, y_strides);
-    forward(tx, ty);
+    View ty(y, static_cast<int64_t>(rows), n());
+    forward(View(x, static_cast<int64_t>(rows), k()), ty);
   }
   std::vector<float> operator()(const std::vector<float> &x) const {
-    const std::size_t width = static_cast<std::size_t>(k());
-    if (x.size() % width != 0)
-      throw Error(AWQ_ERR_INVALID_ARGUMENT, "x holds " + std::to_string(x.size()) + " numbers, which is no multiple of k=" + std::to_string(k()));
-    std::vector<float> y(x.size() / width * static_cast<std::size_t>(n()));
-    forward(x.data(), y.data(), x.size() / width);
+    const std::size_t rows = rows_of(x);
+    std::vector<float> y(rows * static_cast<std::size_t>(n()));
+    forward(x.data(), y.data(), rows);
     return y;
   }
 
- private:
-  static DLTensor tensor(float *data, int64_t *shape, int64_t *strides) {
-    DLTensor t{};
-    t.data = data;
-    t.device.device_type = kDLCPU;
-    t.ndim = 2;
-    t.dtype.code = kDLFloat;
-    t.dtype.bits = 32;
-    t.dtype.lanes = 1;
-    t.shape = shape;
-    t.strides = strides;
-    return t;
+  // Share `part` of `parts` of y's columns, on the calling thread alone.
+  void forward_part(const DLTensor &x, DLTensor &y, int32_t part, int32_t parts) const { check(awq_linear_forward_part(get(), &x, &y, part, parts)); }
+
+  // How many rows of k numbers x holds.
+  std::size_t rows_of(const std::vector<float> &x) const {
+    const std::size_t width = static_cast<std::size_t>(k());
+    if (x.size() % width != 0)
+      throw Error(AWQ_ERR_INVALID_ARGUMENT, "x holds " + std::to_string(x.size()) + " numbers, which is no multiple of k=" + std::to_string(k()));
+    return x.size() / width;
   }
 
+ private:
   detail::Handle<awq_linear, awq_linear_destroy> handle_;
   awq_linear_properties properties_;
 };
+
+// ---- several linears in one call ------------------------------------------------------------------------------------------------
+
+// Linears that live elsewhere: awq::forward_many({&q, &k, &v}, x).
+using Linears = std::vector<const Linear *>;
+
+namespace detail {
+
+inline std::vector<const awq_linear *> handles(const Linears &lins) {
+  std::vector<const awq_linear *> out;
+  for (const Linear *lin : lins) out.push_back(lin ? lin->get() : nullptr);
+  return out;
+}
+
+inline const Linear &first(const Linears &lins, const char *name) {
+  if (lins.empty() || !lins[0]) throw Error(AWQ_ERR_INVALID_ARGUMENT, std::string(name) + (lins.empty() ? " holds no linears" : "[0] is NULL"));
+  return *lins[0];
+}
+
+inline void same_count(std::size_t got, const char *name, std::size_t want) {
+  if (got != want) throw Error(AWQ_ERR_INVALID_ARGUMENT, std::string(name) + " has size " + std::to_string(got) + "; want " + std::to_string(want));
+}
+
+}  // namespace detail
+
+// ys[i] = lins[i](x): q, k and v, or gate and up.
+inline void forward_many(const Linears &lins, const DLTensor &x, const std::vector<DLTensor *> &ys, void *stream = nullptr) {
+  detail::same_count(ys.size(), "ys", lins.size());
+  check(awq_linear_forward_many(detail::handles(lins).data(), lins.size(), &x, ys.data(), stream));
+}
+inline std::vector<std::vector<float>> forward_many(const Linears &lins, const std::vector<float> &x) {
+  const Linear &first = detail::first(lins, "lins");
+  const std::size_t rows = first.rows_of(x);
+  std::vector<std::vector<float>> out;
+  std::vector<std::unique_ptr<View>> views;
+  std::vector<DLTensor *> ys;
+  for (const Linear *lin : lins) {
+    const int64_t n = lin ? lin->n() : 0;
+    out.emplace_back(rows * static_cast<std::size_t>(n));
+    views.push_back(std::make_unique<View>(out.back().data(), static_cast<int64_t>(rows), n));
+    ys.push_back(views.back()->get());
+  }
+  forward_many(lins, View(x.data(), static_cast<int64_t>(rows), first.k()), ys);
+  return out;
+}
+
+// y = silu(gate(x)) * up(x).
+inline void forward_glu(const Linear &gate, const Linear &up, const DLTensor &x, DLTensor &y, void *stream = nullptr) {
+  check(awq_linear_forward_glu(gate.get(), up.get(), &x, &y, stream));
+}
+inline std::vector<float> forward_glu(const Linear &gate, const Linear &up, const std::vector<float> &x) {
+  const std::size_t rows = up.rows_of(x);
+  std::vector<float> out(rows * static_cast<std::size_t>(up.n()));
+  View y(out.data(), static_cast<int64_t>(rows), up.n());
+  forward_glu(gate, up, View(x.data(), static_cast<int64_t>(rows), up.k()), y);
+  return out;
+}
+
+// Mixture of experts. rows may be NULL: x's own rows in order; gates may be empty: y = experts[e](x).
+inline void forward_grouped(const Linears &experts, const Linears &gates, const DLTensor &x, const DLTensor *rows, const DLTensor &offsets,
+                            DLTensor &y, void *stream = nullptr) {
+  if (!gates.empty()) detail::same_count(gates.size(), "gates", experts.size());
+  const auto handles = detail::handles(experts), gate_handles = detail::handles(gates);
+  check(awq_linear_forward_grouped(handles.data(), gates.empty() ? nullptr : gate_handles.data(), experts.size(), &x, rows, &offsets, &y, stream));
+}
+// rows: the row of x of each routed row; offsets: experts + 1 numbers.
+inline std::vector<float> forward_grouped(const Linears &experts, const Linears &gates, const std::vector<float> &x, const std::vector<int32_t> &rows,
+                                          const std::vector<int32_t> &offsets) {
+  const Linear &first = detail::first(experts, "experts");
+  const auto count = static_cast<int64_t>(rows.size());
+  std::vector<float> out(rows.size() * static_cast<std::size_t>(first.n()));
+  const View in(x.data(), static_cast<int64_t>(first.rows_of(x)), first.k()), routes(rows.data(), count);
+  View y(out.data(), count, first.n());
+  const DLTensor &index = routes;
+  forward_grouped(experts, gates, in, &index, View(offsets.data(), static_cast<int64_t>(offsets.size())), y);
+  return out;
+}
 
 }  // namespace awq
 

@@ -70,7 +70,7 @@ def tensor(value: Dict[str, Any]) -> Dict[str, Any]:
             capacity = wanted
     return {
         "shape": shape, "strides": strides, "ndim": ndim, "code": code, "bits": bits, "lanes": value.get("lanes", 1),
-        "device": value.get("device", 1), "byte_offset": offset, "data": value.get("data", "own"), "capacity": capacity + offset,
+        "device": value.get("device", 1), "byte_offset": offset, "data": value.get("data", "own"), "capacity": capacity + offset, "ints": value.get("ints"),
     }  # fmt: skip
 
 
@@ -133,6 +133,8 @@ class Writer:
         else:
             data = f"data_{name}"
             self.add(f"void *{data} = block(h, {size}, {'0' if constant else 'FILL'}, {int(constant)});")
+            if t["ints"]:
+                self.add(f"set_ints({data}, {t['byte_offset']}, {t['shape'][0]}, {', '.join(map(str, t['ints']))});")
         v = self.fresh()
         shape, strides = self.int64s(t["shape"]), self.int64s(t["strides"])
         self.add(f"DLTensor *{v} = (DLTensor *)block(h, sizeof(DLTensor), 0, 1);")

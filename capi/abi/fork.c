@@ -29,7 +29,22 @@ static int same_bits(int64_t rows) {
   return forward(h.linear, y, rows) != AWQ_OK || memcmp(y, wanted, (size_t)rows * 256 * sizeof *y);
 }
 static int child_forward_row(void) { return same_bits(1); }
-static int child_forward_many(void) { return same_bits(64); }
+static int child_forward_rows(void) { return same_bits(64); }
+static int child_siblings(void) {
+  static float a[64 * 256], b[64 * 256];
+  const awq_linear *const two[2] = {h.linear, h.linear};
+  int64_t shape[2] = {64, 256}, three[1] = {3};
+  int32_t starts[3] = {0, 30, 64};
+  DLTensor tx, ta, tb, offsets, *ys[2] = {&ta, &tb};
+  set_tensor(&tx, x, kDLCPU, 2, kDLFloat, 32, 1, shape, NULL, 0);
+  set_tensor(&ta, a, kDLCPU, 2, kDLFloat, 32, 1, shape, NULL, 0);
+  set_tensor(&tb, b, kDLCPU, 2, kDLFloat, 32, 1, shape, NULL, 0);
+  set_tensor(&offsets, starts, kDLCPU, 1, kDLInt, 32, 1, three, NULL, 0);
+  int bad = awq_linear_forward_many(two, 2, &tx, ys, NULL) != AWQ_OK || memcmp(a, wanted, sizeof a) || memcmp(b, wanted, sizeof b);
+  bad = bad || awq_linear_forward_grouped(two, NULL, 2, &tx, NULL, &offsets, &ta, NULL) != AWQ_OK || memcmp(a, wanted, sizeof a);
+  bad = bad || awq_linear_forward_part(h.linear, &tx, &ta, 1, 2) != AWQ_OK || memcmp(a, wanted, sizeof a);
+  return bad || awq_linear_forward_glu(h.linear, h.linear, &tx, &ta, NULL) != AWQ_OK || !memcmp(a, wanted, sizeof a);
+}
 static int child_info(void) {
   awq_linear_properties p = {.struct_size = sizeof p};
   return awq_linear_info(h.linear, &p) != AWQ_OK || p.n != 256;
@@ -146,7 +161,8 @@ static const struct {
   int (*work)(void);
 } works[] = {
     {"forward, one row", child_forward_row},
-    {"forward, 64 rows", child_forward_many},
+    {"forward, 64 rows", child_forward_rows},
+    {"forward of several linears, and a part", child_siblings},
     {"info", child_info},
     {"bad forward", child_bad_forward},
     {"version", child_version},
@@ -205,7 +221,7 @@ static void while_busy(const char *what, void *(*work)(void *), int forks) {
   stop = 0;
   if (pthread_create(&thread, NULL, work, NULL)) exit(3);
   for (int i = 0; i < forks; i++) {
-    bad += in_child(by_fork, child_forward_many);
+    bad += in_child(by_fork, child_forward_rows);
     bad += in_child(by_fork, child_load);
     struct timespec pause = {0, (i % 7) * 300000};
     nanosleep(&pause, NULL);

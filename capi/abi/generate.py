@@ -85,7 +85,7 @@ def ctype(h: header.Header, type_: str) -> str:
         return "POINTER(c_char_p)" if type_.startswith("const") else "POINTER(c_void_p)"
     if base == "void" or base in h.opaque:
         return "c_void_p" if stars == 1 else "POINTER(c_void_p)"
-    return f"POINTER({base if base in h.structs else CTYPES[base]})"
+    return "POINTER(" * stars + (base if base in h.structs else CTYPES[base]) + ")" * stars
 
 
 def python_abi(h: header.Header) -> str:

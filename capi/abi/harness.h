@@ -90,6 +90,14 @@ static inline void set_tensor(DLTensor *t, void *data, int device, int32_t ndim,
   t->byte_offset = offset;
 }
 
+/* int32 values start + i / run % groups, at any alignment. */
+static inline void set_ints(void *data, size_t offset, int32_t count, int32_t start, int32_t run, int32_t groups) {
+  for (int32_t i = 0; i < count; i++) {
+    int32_t value = start + i / run % groups;
+    memcpy((char *)data + offset + (size_t)i * sizeof value, &value, sizeof value);
+  }
+}
+
 /* Puts the fixture's paths into the text of a case. */
 static inline const char *path(struct harness *h, const char *text) {
   const struct {

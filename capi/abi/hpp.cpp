@@ -55,6 +55,44 @@ int main(int argc, char **argv) {
   check("no such module", status_of([&] { awq::Linear::load(ctx, model, "nothing"); }, "nothing") == AWQ_ERR_NOT_FOUND);
   check("no such folder", status_of([&] { awq::Checkpoint(ctx, dir + "/nowhere"); }, "nowhere") == AWQ_ERR_NOT_FOUND);
 
+  const auto q = awq::Linear::load(ctx, model, "model.layers.0.self_attn.q_proj"),
+             k = awq::Linear::load(ctx, model, "model.layers.0.self_attn.k_proj");
+  check("many", awq::forward_many({&q, &k, &moved}, x) == std::vector<std::vector<float>>({q(x), k(x), y}));
+  check("many: none", status_of([&] { awq::forward_many({}, x); }, "lins holds no linears") == AWQ_ERR_INVALID_ARGUMENT);
+  check("many: NULL", status_of([&] { awq::forward_many({&q, nullptr}, x); }, "lins[1] is NULL") == AWQ_ERR_INVALID_ARGUMENT);
+  check("many: too few ys", status_of([&] { awq::forward_many({&q, &k}, bad, {&bad}); }, "ys has size 1; want 2") == AWQ_ERR_INVALID_ARGUMENT);
+  check("many: x too short", status_of([&] { awq::forward_many({&q}, std::vector<float>(255)); }, "255") == AWQ_ERR_INVALID_ARGUMENT);
+  const auto glu = awq::forward_glu(q, k, x), a = q(x), b = k(x);
+  bool near = glu.size() == 512;
+  for (std::size_t i = 0; near && i < glu.size(); i++) {
+    const double want = a[i] / (1 + std::exp(-static_cast<double>(a[i]))) * b[i];
+    near = std::fabs(glu[i] - want) <= 1e-6 * std::fabs(want) + 1e-30;
+  }
+  check("glu", near);
+  check("glu: moved away", status_of([&] { awq::forward_glu(linear, k, x); }, "gate is NULL") == AWQ_ERR_INVALID_ARGUMENT);
+  const std::vector<float> two(x.begin() + 256, x.end());
+  std::vector<float> swapped = two;
+  swapped.insert(swapped.end(), x.begin(), x.begin() + 256);
+  std::vector<float> want = q(swapped);
+  for (const auto &v : k(x)) want.push_back(v);
+  check("grouped", awq::forward_grouped({&q, &moved, &k}, {}, x, {1, 0, 0, 1}, {0, 2, 2, 4}) == want);
+  want = awq::forward_glu(k, q, swapped);
+  for (const auto &v : awq::forward_glu(q, k, x)) want.push_back(v);
+  check("grouped with gates", awq::forward_grouped({&q, &k}, {&k, &q}, x, {1, 0, 0, 1}, {0, 2, 4}) == want);
+  check("grouped: one gate",
+        status_of([&] { awq::forward_grouped({&q, &k}, {&k}, x, {0}, {0, 0, 1}); }, "gates has size 1") == AWQ_ERR_INVALID_ARGUMENT);
+  check("grouped: a row beyond", status_of([&] { awq::forward_grouped({&q}, {}, x, {2}, {0, 1}); }, "rows[0] is 2") == AWQ_ERR_INVALID_ARGUMENT);
+  std::vector<float> parts(512, -1.0f), own(512, -1.0f);
+  awq::View part_y(parts.data(), 2, 256), own_y(own.data(), 2, 256);
+  const awq::View in(x.data(), 2, 256);
+  for (int32_t part = 0; part < 3; part++) moved.forward_part(in, part_y, part, 3);
+  check("parts", parts == y);
+  check("part beyond", status_of([&] { moved.forward_part(in, part_y, 3, 3); }, "part 3 of 3") == AWQ_ERR_INVALID_ARGUMENT);
+  const int32_t starts[] = {0, 1, 2};
+  awq::forward_grouped({&moved, &moved}, {}, in, nullptr, awq::View(starts, 3), own_y);
+  const std::vector<float> row(x.begin(), x.begin() + 256);
+  check("grouped in x's own order", own[0] == moved(row)[0] && own[256] == moved(two)[0]);
+
   const awq::Checkpoint ckpt(ctx, model);
   const auto tensors = ckpt.tensors();
   check("tensors", tensors.size() == ckpt.size() && tensors.size() > 20);

@@ -28,6 +28,7 @@ from ._errors import (
     OutOfMemory,
     Unsupported,
 )
+from ._fused import forward_glu, forward_grouped, forward_many
 from ._jobs import Evaluation, evaluate, plan, quantize
 from ._linear import Linear
 from ._tensor import Tensor
@@ -56,6 +57,9 @@ __all__ = [
     "Unsupported",
     "devices",
     "evaluate",
+    "forward_glu",
+    "forward_grouped",
+    "forward_many",
     "plan",
     "quantize",
     "version",

@@ -8,26 +8,16 @@ from typing import Any, Dict, Optional, Tuple, Type
 
 from . import _abi
 from ._context import Context, default_context
-from ._errors import InvalidArgument, check, error
+from ._errors import check, error
 from ._jobs import Path, choice, encode_path, int32
 from ._library import library
-from ._tensor import View, empty_like, is_buffer, make, numpy_dtype, view
+from ._operands import Operands, described, invalid
+from ._tensor import make, numpy_dtype
 
 _COMPUTE = {"exact": _abi.AWQ_COMPUTE_EXACT, "int8": _abi.AWQ_COMPUTE_INT8}
 _LAYOUTS = {"gemm": _abi.AWQ_LAYOUT_GEMM}
-_PLANS = 64  # call shapes that are remembered
+PLANS = 64  # call shapes that are remembered
 _address, _byte = ctypes.addressof, ctypes.c_char.from_buffer
-
-
-def _described(x: Any) -> Any:
-    """A DLTensor of a numpy array without its address; None if the array has to be made compact before the library can read it."""
-    size = x.itemsize
-    pair = numpy_dtype(x.dtype)
-    if x.flags.c_contiguous:  # numpy's strides of dimensions of size 1 may be anything
-        return make(0, pair, x.shape)
-    if x.ndim == 2 and x.strides[1] == size and x.strides[0] >= x.shape[1] * size and x.strides[0] % size == 0:
-        return make(0, pair, x.shape, [s // size for s in x.strides])
-    return None
 
 
 class _Plan:
@@ -55,7 +45,7 @@ class Linear:
         # The same function with addresses as plain numbers: half of ctypes' own time saved.
         prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
         self._forward = prototype(("awq_linear_forward", lib))
-        self._plans: Dict[Any, _Plan] = {}
+        self._plans: Dict[Any, Any] = {}  # by shapes: _Plan, and what _fused.py remembers
         self.n: int = p.n
         self.k: int = p.k
         self.group_size: int = p.group_size
@@ -87,34 +77,33 @@ class Linear:
         bias: Any = None,
         *,
         group_size: int,
+        g_idx: Any = None,
         layout: str = "gemm",
         compute: str = "exact",
         ctx: Optional[Context] = None,
     ) -> "Linear":
         """From arrays in AutoAWQ's "gemm" layout: qweight int32 [k, n/8], qzeros int32 [k/group, n/8] (None: symmetric, zero point
-        8), scales float16 [k/group, n], bias [n] or None. They are copied. group_size -1: one group a row."""
+        8), scales float16 [k/group, n], bias [n] or None. They are copied. group_size -1: one group a row.
+
+        g_idx: int32 [k], the group of each input ("act-order"), every group group_size times; None: k // group_size."""
         desc = _abi.awq_linear_desc()
         desc.struct_size = ctypes.sizeof(desc)
         desc.group_size = int32("group_size", group_size)
         desc.layout = choice("layout", layout, _LAYOUTS)
         desc.compute = choice("compute", compute, _COMPUTE)
-        views = []
-        try:
-            for name, array in (("qweight", qweight), ("qzeros", qzeros), ("scales", scales), ("bias", bias)):
-                if array is not None:
-                    views.append(view(array))
-                    setattr(desc, name, ctypes.pointer(views[-1].tensor))
-                    if name == "qweight":
-                        if len(views[-1].shape) != 2:
-                            shape = list(views[-1].shape)
-                            raise InvalidArgument(f"qweight has shape {shape}, expected [k, n/8]", _abi.AWQ_ERR_INVALID_ARGUMENT)
-                        desc.k, desc.n = views[-1].shape[0], views[-1].shape[1] * 8
-            out = ctypes.c_void_p()
+        out = ctypes.c_void_p()
+        with Operands() as op:
+            arrays = {"qweight": qweight, "qzeros": qzeros, "scales": scales, "bias": bias, "g_idx": g_idx}
+            views = {name: op.view(a) for name, a in arrays.items() if a is not None}
+            for name, v in views.items():
+                setattr(desc, name, ctypes.pointer(v.tensor))
+            if "qweight" in views:
+                shape = views["qweight"].shape
+                if len(shape) != 2:
+                    raise invalid(f"qweight has shape {list(shape)}, expected [k, n/8]")
+                desc.k, desc.n = shape[0], shape[1] * 8
             with (ctx or default_context()).use() as handle:
                 check(library().awq_linear_create(handle, ctypes.byref(desc), ctypes.byref(out)))
-        finally:
-            for v in views:
-                v.release()
         return cls(out.value or 0)
 
     def __call__(self, x: Any, out: Any = None) -> Any:
@@ -122,9 +111,7 @@ class Linear:
 
         A plain buffer (array.array, memoryview, bytes) of one dimension holds whole rows one behind another.
         """
-        handle = self._handle
-        if handle is None:
-            raise ValueError("the linear is closed")
+        handle = self._live()
         numpy = sys.modules.get("numpy")
         if numpy is None or type(x) is not numpy.ndarray or (out is not None and type(out) is not numpy.ndarray):
             return self._general(handle, x, out)
@@ -137,7 +124,7 @@ class Linear:
         if out is None:
             y = numpy.empty(plan.shape, x.dtype)
         elif not out.flags.writeable:
-            raise InvalidArgument("out is read-only", _abi.AWQ_ERR_INVALID_ARGUMENT)
+            raise invalid("out is read-only")
         else:
             y = out
         # x.ctypes.data is right for each array, and four times as slow as asking the buffer that most arrays are
@@ -158,46 +145,40 @@ class Linear:
         status = self._forward(handle, plan.px, plan.py, None)
         if status:
             raise error(status)
-        if len(self._plans) < _PLANS:
+        if len(self._plans) < PLANS:
             self._plans[key] = plan
         return y
 
     def _plan(self, x: Any, out: Any) -> Optional[_Plan]:
         shape = x.shape[:-1] + (self.n,)
-        tx = _described(x)
-        ty = make(0, numpy_dtype(x.dtype), shape) if out is None else _described(out)
+        tx = described(x)
+        ty = make(0, numpy_dtype(x.dtype), shape) if out is None else described(out)
         return None if tx is None or ty is None else _Plan(tx, ty, shape)
 
     def _general(self, handle: int, x: Any, out: Any) -> Any:
-        vx = view(x)
-        vy: Optional[View] = None
-        try:
-            shape = vx.shape
-            tx = vx.tensor
-            rows_of_buffer = is_buffer(x) and len(shape) == 1
-            if rows_of_buffer:
-                if shape[0] % self.k:
-                    message = f"x holds {shape[0]} numbers, which is no multiple of k={self.k}"
-                    raise InvalidArgument(message, _abi.AWQ_ERR_INVALID_ARGUMENT)
-                tx = make(tx.data or 0, vx.dtype, (shape[0] // self.k, self.k))
-                wanted: Tuple[int, ...] = (shape[0] // self.k * self.n,)
-            else:
-                wanted = shape[:-1] + (self.n,)
-            y = empty_like(x, vx.dtype, wanted) if out is None else out
-            vy = view(y)
-            if vy.read_only:
-                raise InvalidArgument("out is read-only", _abi.AWQ_ERR_INVALID_ARGUMENT)
-            ty = vy.tensor
-            if is_buffer(y) and len(vy.shape) == 1 and tx.ndim == 2 and vy.shape[0] == tx.shape[0] * self.n:
-                ty = make(ty.data or 0, vy.dtype, (tx.shape[0], self.n))
+        with Operands() as op:
+            tx = op.input(x, self.k)
+            y, ty = op.output(out, op.lead, self.n)
             status = self._forward(handle, ctypes.addressof(tx), ctypes.addressof(ty), None)
             if status:
                 raise error(status)
             return y
-        finally:
-            vx.release()
-            if vy is not None:
-                vy.release()
+
+    def forward_part(self, x: Any, out: Any, part: int, parts: int) -> None:
+        """Fills share `part` of `parts` of out's columns, on the calling thread alone: for hosts with threads of their own, each of
+        which calls with its own part. The parts together have the bits of the whole."""
+        if out is None:
+            raise TypeError("out is None: expected the array that all parts fill")
+        with Operands() as op:
+            tx = op.input(x, self.k)
+            _, ty = op.output(out, op.lead, self.n)
+            part, parts = int32("part", part), int32("parts", parts)
+            check(library().awq_linear_forward_part(self._live(), ctypes.byref(tx), ctypes.byref(ty), part, parts))
+
+    def _live(self) -> int:
+        if self._handle is None:
+            raise ValueError("the linear is closed")
+        return self._handle
 
     def close(self) -> None:
         """Frees it."""

@@ -58,6 +58,10 @@ class Caller:
         elif t["data"] is not None:
             self.data[name] = self.block(size, 0 if constant else FILL, constant)
             out.data = ctypes.addressof(self.data[name])
+            if t["ints"]:
+                start, run, groups = t["ints"]
+                ints = [start + i // run % groups for i in range(t["shape"][0])]
+                ctypes.memmove(out.data + t["byte_offset"], (ctypes.c_int32 * len(ints))(*ints), 4 * len(ints))
         out.device.device_type, out.ndim, out.byte_offset = t["device"], t["ndim"], t["byte_offset"]
         out.dtype.code, out.dtype.bits, out.dtype.lanes = t["code"], t["bits"], t["lanes"]
         out.shape, out.strides = self.int64s(t["shape"]), self.int64s(t["strides"])
