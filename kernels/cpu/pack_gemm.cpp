@@ -10,8 +10,9 @@ namespace {
 
 constexpr int kColumns = 16; /* word columns side by side: eight panels */
 constexpr int kPanels = 8;
+constexpr int kAhead = 48; /* rows of prefetch */
 
-typedef uint32_t words __attribute__((vector_size(64), aligned(4)));
+typedef uint32_t words __attribute__((vector_size(16), aligned(4))); /* eight of them stay in registers */
 
 struct job {
   const awqk_gemm_weight *g;
@@ -34,6 +35,20 @@ inline void transpose(words (&r)[8]) {
 
 constexpr int kNibble[8] = {0, 4, 1, 5, 2, 6, 3, 7}; /* which nibble of a word holds output 0..7 */
 
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (words){i, j, k, l})
+#endif
+
+/* The words of four outputs in four columns -> of four columns, each with its four outputs. */
+inline void turn(words (&r)[4]) {
+  const words a = SHUFFLE(r[0], r[1], 0, 4, 1, 5), b = SHUFFLE(r[0], r[1], 2, 6, 3, 7);
+  const words c = SHUFFLE(r[2], r[3], 0, 4, 1, 5), d = SHUFFLE(r[2], r[3], 2, 6, 3, 7);
+  r[0] = SHUFFLE(a, c, 0, 1, 4, 5), r[1] = SHUFFLE(a, c, 2, 3, 6, 7);
+  r[2] = SHUFFLE(b, d, 0, 1, 4, 5), r[3] = SHUFFLE(b, d, 2, 3, 6, 7);
+}
+
 /* Eight panels, or those that are left, from panel `first`. */
 void pack_columns(void *argument, int64_t chunk, int32_t) {
   const job *j = (const job *)argument;
@@ -49,19 +64,26 @@ void pack_columns(void *argument, int64_t chunk, int32_t) {
   for (int64_t s = 0; s < w->segments; s++) {
     const int64_t start = s / w->splits * g->group + s % w->splits * w->lines * 8, end = (s / w->splits + 1) * g->group;
     for (int64_t l = 0; l < w->lines; l++) {
-      words rows[8];
-      for (int e = 0; e < 8; e++) {
-        rows[e] = words{};
-        const int64_t k = start + 8 * l + e;
-        if (k < end) memcpy(&rows[e], from + k * across * 4, (size_t)columns * 4);
-      }
-      transpose(rows);
-      uint32_t out[8][kColumns];
-      memcpy(out, rows, sizeof out);
-      for (int64_t p = 0; p < panels; p++) {
-        uint32_t line[AWQ_LANES];
-        for (int c = 0; c < 8; c++) line[c] = out[kNibble[c]][2 * p], line[8 + c] = out[kNibble[c]][2 * p + 1];
-        memcpy(data + p * w->panel_bytes + (s * w->lines + l) * AWQ_LINE, line, sizeof line);
+      uint8_t *line = data + (s * w->lines + l) * AWQ_LINE;
+      for (int64_t c = 0; c < columns; c += 4) {
+        words rows[8];
+        for (int e = 0; e < 8; e++) {
+          rows[e] = words{};
+          const int64_t k = start + 8 * l + e;
+          if (k >= end) continue;
+          const uint8_t *row = from + (k * across + c) * 4;
+          __builtin_prefetch(row + kAhead * across * 4); /* rows lie pages apart: nobody else foresees them */
+          if (columns - c >= 4) memcpy(&rows[e], row, sizeof(words));
+          else memcpy(&rows[e], row, (size_t)(columns - c) * 4);
+        }
+        transpose(rows);
+        for (int half = 0; half < 2; half++) {
+          words four[4];
+          for (int o = 0; o < 4; o++) four[o] = rows[kNibble[4 * half + o]];
+          turn(four);
+          for (int at = 0; at < 4 && c + at < 2 * panels; at++) /* half a panel is filled with zeros */
+            memcpy(line + (c + at) / 2 * w->panel_bytes + at % 2 * 32 + half * 16, &four[at], sizeof(words));
+        }
       }
     }
     const int64_t group = s / w->splits;
