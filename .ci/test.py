@@ -9,9 +9,11 @@ print, Python tests, fuzz targets.
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import signal
@@ -51,13 +53,13 @@ def run(*command, cwd=ROOT, env=None, check=True, timeout=1500, stdin=None):
     return done.stdout if check else done
 
 
-def cgo():
+def cgo(folder=BUILD):
     """Flags that the library was built with: Go's cache would not notice a new archive or header otherwise."""
-    return dict(line.split("=", 1) for line in (BUILD / "go/cgo.env").read_text().splitlines())
+    return dict(line.split("=", 1) for line in (folder / "go/cgo.env").read_text().splitlines())
 
 
-def native():
-    return {**cgo(), "CGO_ENABLED": "1"}
+def native(folder=BUILD):
+    return {**cgo(folder), "CGO_ENABLED": "1"}
 
 
 # ---- Go -------------------------------------------------------------------------------------------------------------------
@@ -110,10 +112,8 @@ def step_race(_):
 def instruction_sets():
     """What this machine can be forced to, worst first."""
     devices = json.loads(run(BUILD / "awq", "devices", "--json"))
-    names = [d["name"][len("cpu/") :] for d in devices if d["name"].startswith("cpu/") and d["available"]]
-    known = ["scalar", "avx2", "avx512", "avx512vnni"]
-    found = [name for name in known if name in names]
-    if "scalar" not in found:
+    found = [d["name"][len("cpu/") :] for d in devices if d["name"].startswith("cpu/") and d["available"]][::-1]
+    if found[:1] != ["scalar"]:
         raise Failure(f"awq devices lists no scalar kernels: {devices}")
     return found
 
@@ -367,7 +367,8 @@ def step_examples(_):
 def step_wheel(_):
     """The wheel, installed into an empty venv and used"""
     print("  " + run(sys.executable, ".ci/wheel.py").strip().replace("\n", "\n  "))
-    (wheel,) = (ROOT / "dist").glob("libawq-*.whl")
+    machine = platform.machine()
+    (wheel,) = (ROOT / "dist").glob(f"libawq-*_{machine}.whl")
     venv = WORK / "venv"
     shutil.rmtree(venv, ignore_errors=True)
     run(sys.executable, "-m", "venv", venv)
@@ -401,12 +402,86 @@ def step_wheel(_):
         run(venv / "bin/awq", "quantize", fixture() / "float", quantised, "--group-size", "32", "--method", "rtn", cwd=home, env=clean)
         if not (quantised / "config.json").exists():
             raise Failure("the wheel's awq quantize wrote nothing")
-    return passed + 2, 0
+    passed += 2
+    for foreign in (ROOT / "dist").glob("libawq-*.whl"):  # another machine's unpacks there
+        if foreign == wheel:
+            continue
+        target = WORK / "wheel-foreign"
+        shutil.rmtree(target, ignore_errors=True)
+        tag = foreign.stem.rpartition("-")[2]
+        with counted(passed):
+            pip = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check"]
+            run(*pip, "--only-binary", ":all:", "--platform", tag, "--target", target, foreign)
+            if not (target / "libawq/libawq.so.1").exists():
+                raise Failure(f"{foreign.name} holds no library")
+        passed += 1
+    return passed, 0
 
 
 def step_readme(_):
     """The README's programs, compiled and run as they stand"""
     return program(sys.executable, ".ci/readme.py", "--model", fixture())
+
+
+# ---- another machine --------------------------------------------------------------------------------------------------------
+
+ARM64 = BUILD / "arm64"
+# Emulated CPUs and the instruction set that each must offer as its best: it is tested there.
+ARM64_CPUS = {"cortex-a53": "neon", "cortex-a76": "neondot", "max": "neoni8mm"}
+
+
+def emulator():
+    """The words before an arm64 program, or nothing and a sentence."""
+    program = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+    if not program:
+        return None, "no qemu-aarch64: nothing was run (Debian, Ubuntu: apt-get install qemu-user-static)"
+    for root in (os.environ.get("QEMU_LD_PREFIX"), "/usr/aarch64-linux-gnu", "/"):
+        if root and pathlib.Path(root, "lib/ld-linux-aarch64.so.1").exists():
+            return [program, "-L", root], ""
+    return None, "no C library of arm64: nothing was run (Debian, Ubuntu: apt-get install libc6-arm64-cross)"
+
+
+def step_arm64(_):
+    """64-bit ARM: cross-compiled; kernels, conformance and command under qemu's CPUs"""
+    zig = pathlib.Path(importlib.util.find_spec("ziglang").origin).parent / "zig"
+    run("cmake", "--toolchain", ".ci/cmake/Arm64.cmake", "-S", ROOT, "-B", ARM64, "-G", "Ninja", f"-DAWQ_ZIG={zig}", "-DAWQ_TESTS=ON")
+    run("cmake", "--build", ARM64)
+    with counted(1):
+        print("  " + run(sys.executable, ".ci/library.py", ARM64 / "libawq.so.1", "--floor", "2.17", "--symbols", "capi/abi/awq.abi").strip())
+    passed = 2
+    words, why = emulator()
+    if not words:
+        print(f"  {why}")
+        return passed, 3 * len(ARM64_CPUS) + 3
+    tests = ARM64 / "kernels/cpu/test"
+    skipped, what = 0, ""
+    for cpu, isa in ARM64_CPUS.items():
+        on = [*words, "-cpu", cpu]
+        with counted(passed):
+            devices = json.loads(run(*on, ARM64 / "awq", "devices", "--json"))
+            best = next(d["name"] for d in devices if d["available"])
+            if best != f"cpu/{isa}":
+                raise Failure(f"the best of {cpu} is {best}, not cpu/{isa}")
+            print(f"  {cpu}, {isa}: {run(*on, tests / 'ops_test', isa).splitlines()[-1]}", flush=True)
+        passed += 2
+        with counted(passed):
+            only = f"Conformance/isa={isa}/threads=2$" + what
+            p, s = go_test("-tags", "native", "-vet=off", "-exec", " ".join(on), "-run", only, "./kernels/native", env=native(ARM64))
+        passed, skipped, what = passed + p, skipped + s, "/linear$"  # the sets differ in the linear alone
+    for test in ("check_test", "pool_test"):
+        with counted(passed):
+            run(*on, tests / test)
+        passed += 1
+    with counted(passed):
+        made = {}
+        for who, command in (("native", [BUILD / "awq"]), ("arm64", [*on, ARM64 / "awq"])):
+            out = WORK / f"quantised-{who}"
+            shutil.rmtree(out, ignore_errors=True)
+            run(*command, "quantize", fixture() / "float", out, "--group-size", "32", "--method", "rtn")
+            made[who] = {path.name: path.read_bytes() for path in out.iterdir()}
+        if made["native"] != made["arm64"]:
+            raise Failure("a model quantised under qemu has other bytes")
+    return passed + 1, skipped
 
 
 # ---- sanitizers -------------------------------------------------------------------------------------------------------------
@@ -423,7 +498,7 @@ def step_asan(_):
     return passed + more, skipped
 
 
-ALL = ("lint", "go", "native", "kernels", "conformance", "library", "abi", "python", "command", "examples", "wheel", "readme", "asan", "fuzz")
+ALL = ("lint", "go", "native", "kernels", "conformance", "library", "abi", "python", "command", "examples", "wheel", "arm64", "readme", "asan", "fuzz")
 
 
 def main():

@@ -1,7 +1,9 @@
-"""Writes dist/libawq-VERSION-py3-none-manylinux_2_XX_ARCH.whl: the Python package with the shared library in it.
+"""Writes dist/libawq-VERSION-py3-none-manylinux_2_XX_ARCH.whl, for this machine and for aarch64: the Python package with the
+shared library in it.
 
 The kernels and the C and Go code are those of the ordinary build; only the last link is done against the symbol versions of an
-older glibc, which `zig cc` carries. The tag is what the linked file really asks for. The same inputs give the same bytes.
+older glibc, which `zig cc` carries. For aarch64 it compiles everything (cmake/Arm64.cmake). The tag is what the linked file really
+asks for. The same inputs give the same bytes.
 """
 
 import base64
@@ -36,16 +38,19 @@ def cache_value(name):
     return re.search(rf"^{name}:[A-Z]+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE).group(1)
 
 
-def linker():
-    """A compiler driver that links against glibc FLOOR."""
+def zig():
     spec = importlib.util.find_spec("ziglang")
     if spec is None:
         sys.exit("the Python package ziglang is missing: run `make wheel`")
-    zig = pathlib.Path(spec.origin).parent / "zig"
+    return pathlib.Path(spec.origin).parent / "zig"
+
+
+def linker():
+    """A compiler driver that links against glibc FLOOR."""
     OUT.mkdir(parents=True, exist_ok=True)
     script = OUT / "link"
     target = f"{platform.machine()}-linux-gnu.{FLOOR[0]}.{FLOOR[1]}"
-    script.write_text(f'#!/bin/sh\nexec "{zig}" cc -target {target} "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{zig()}" cc -target {target} "$@"\n')
     script.chmod(0o755)
     return script
 
@@ -60,7 +65,19 @@ def link():
     }  # fmt: skip
     definitions = [f"-D{name}={value}" for name, value in values.items()]
     subprocess.run(["cmake", *definitions, "-P", str(ROOT / ".ci/cmake/GoBuild.cmake")], check=True, env=environment)
-    path = OUT / "libawq.so.1"
+    return checked(OUT / "libawq.so.1")
+
+
+def cross():
+    """The library for aarch64."""
+    folder = BUILD / "arm64"
+    options = ["-S", ROOT, "-B", folder, "-G", "Ninja", "--toolchain", ROOT / ".ci/cmake/Arm64.cmake", f"-DAWQ_ZIG={zig()}"]
+    subprocess.run(["cmake", *options, "--log-level=WARNING"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", folder, "--target", "awq_go"], check=True, stdout=subprocess.DEVNULL)
+    return checked(folder / "libawq.so.1")
+
+
+def checked(path):
     found, fact = library.faults(path, FLOOR, ROOT / "capi/abi/awq.abi")
     print(fact)
     for fault in found:
@@ -88,10 +105,10 @@ Description-Content-Type: text/markdown
 """ + (ROOT / "README.md").read_text("utf-8")
 
 
-def write(shared):
+def write(shared, machine):
     name = version()
     major, minor = library.glibc(shared)
-    tag = f"py3-none-manylinux_{major}_{minor}_{platform.machine()}"
+    tag = f"py3-none-manylinux_{major}_{minor}_{machine}"
     info = f"libawq-{name}.dist-info"
     content = {}
     package = ROOT / "bindings/python/libawq"
@@ -116,7 +133,7 @@ def write(shared):
 
     dist = ROOT / "dist"
     dist.mkdir(exist_ok=True)
-    for old in dist.glob(f"libawq-{name}-*.whl"):
+    for old in dist.glob(f"libawq-{name}-*_{machine}.whl"):
         old.unlink()
     wheel = dist / f"libawq-{name}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -133,4 +150,6 @@ def write(shared):
 
 
 if __name__ == "__main__":
-    write(link())
+    write(link(), platform.machine())
+    if platform.machine() != "aarch64":
+        write(cross(), "aarch64")

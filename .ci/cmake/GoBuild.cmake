@@ -1,12 +1,18 @@
 # Runs `go build` for libawq.so.1: a script that AwqLibrary.cmake and .ci/wheel.py call. Inputs: SOURCE (the tree), BINARY (the
-# build folder), ARCHIVE (the kernels), OUT (where the library goes), GO, CC, SANITIZE (0 or 1), LINKER (what links in CC's place,
-# if not empty). The library is replaced only when its bytes changed, so nothing behind it is rebuilt for nothing.
+# build folder), ARCHIVE (the kernels), OUT (where the library goes), GO, CC, SANITIZE (0 or 1), GOARCH (of another machine) and
+# LINKER (what links in CC's place), if not empty. The library is replaced only when its bytes changed, so nothing behind it is rebuilt for nothing.
 include(${CMAKE_CURRENT_LIST_DIR}/NativeHash.cmake)
 awq_native_hash(${SOURCE} ${ARCHIVE} hash)
 
 set(ENV{GOTOOLCHAIN} local)
 set(ENV{CGO_ENABLED} 1)
 set(ENV{CC} ${CC})
+set(go_env "")
+if(GOARCH)
+  set(ENV{GOOS} linux)
+  set(ENV{GOARCH} ${GOARCH})
+  set(go_env "CC=${CC}\nGOOS=linux\nGOARCH=${GOARCH}\n")
+endif()
 set(ENV{CGO_CFLAGS} "-O2 -g -DAWQ_NATIVE_SHA=0x${hash}")
 # The archive of this build folder comes before the one in build/lib that the package itself names.
 set(ENV{CGO_LDFLAGS} "-O2 -g \"-L${BINARY}/lib\"")
@@ -41,4 +47,4 @@ if(NOT IS_SYMLINK ${OUT}/libawq.so)
   file(CREATE_LINK libawq.so.1 ${OUT}/libawq.so SYMBOLIC)
 endif()
 # Tests of native packages need the same flags.
-file(WRITE ${BINARY}/go/cgo.env "CGO_CFLAGS=$ENV{CGO_CFLAGS}\nCGO_LDFLAGS=$ENV{CGO_LDFLAGS}\n")
+file(WRITE ${BINARY}/go/cgo.env "CGO_CFLAGS=$ENV{CGO_CFLAGS}\nCGO_LDFLAGS=$ENV{CGO_LDFLAGS}\n${go_env}")

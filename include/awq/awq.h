@@ -90,8 +90,9 @@ enum {
 };
 
 /** Arithmetic of a linear.
- *  EXACT  weights exact, products and sums at least as good as float32's: relative L2 error of y against exact arithmetic <= 1e-5
- *         before y is rounded to its dtype. Either float32 multiply-adds over x as given (float16 and bfloat16 widen exactly), or,
+ *  EXACT  weights exact, products and sums as good as float32's: relative L2 error of y against exact arithmetic <= 1e-5 before y is
+ *         rounded to its dtype, where y has sixteen values or more; error of each value <= 2^-23 (1.01 max|x| sum|w| + (4 + sqrt(k))
+ *         sum|w x|), max|x| of each group, however the terms cancel. Either float32 multiply-adds over x as given (float16 and bfloat16 widen exactly), or,
  *         where that is faster, integers: x is aligned to the largest |x| of its row and group (or 256 of it, if that is less), as
  *         float32 addition aligns its terms, to 22 bits below it, |x - x'| <= 2^-23 * 1.01 max|x|; products and sums in a group are
  *         then exact. Rows of calls with two or more rows (grouped: whose largest expert has two or more) have the same bits in any
@@ -125,7 +126,7 @@ typedef struct awq_context_options {
   size_t struct_size;
   int32_t threads;           /* CPU threads of kernels; 0: AWQ_NUM_THREADS, else affinity mask and cgroup quota */
   int32_t reserved;          /* 0 */
-  const char *isa;           /* force a CPU instruction set: "scalar", "avx2", "avx512", "avx512vnni", ...; NULL: AWQ_FORCE_ISA, else best */
+  const char *isa;           /* force a CPU instruction set: a name of awq_device_get without "cpu/", as "avx2"; NULL: AWQ_FORCE_ISA, else best */
   const char *backend_path;  /* folders of device plug-ins, separated by ':'; NULL: AWQ_BACKEND_PATH */
   awq_log_fn log;            /* may be NULL */
   void *log_user;

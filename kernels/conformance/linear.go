@@ -257,7 +257,8 @@ func (s *suite) linearOne(c *linearCase, w kernels.Weight, m int, dx, dy kernels
 			}
 		}
 	}
-	if dy == kernels.F32 && math.Sqrt(err2) > 1e-5*math.Sqrt(sum2) {
+	// Fewer values may all be near zero by cancellation; the bound above holds for each.
+	if dy == kernels.F32 && m*n >= 16 && math.Sqrt(err2) > 1e-5*math.Sqrt(sum2) {
 		return s.failf("linear %s m=%d x=%d: relative error %.3g, promised 1e-5", c.name, m, dx, math.Sqrt(err2/sum2))
 	}
 	return true

@@ -5,7 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { AWQ_CAN_AVX2 = 1, AWQ_CAN_AVX512 = 2, AWQ_CAN_AVX512VNNI = 4, AWQ_CAN_NEON = 8, AWQ_CAN_DOTPROD = 16, AWQ_CAN_AVXVNNI = 32, AWQ_CAN_AMX = 64, AWQ_CAN_I8MM = 128 };
+enum {
+  AWQ_CAN_AVX2 = 1,
+  AWQ_CAN_AVX512 = 2,
+  AWQ_CAN_AVX512VNNI = 4,
+  AWQ_CAN_NEON = 8,
+  AWQ_CAN_DOTPROD = 16,
+  AWQ_CAN_AVXVNNI = 32,
+  AWQ_CAN_AMX = 64,
+  AWQ_CAN_I8MM = 128
+};
 
 extern "C" {
 uint32_t awq_cpu_features(void);                    /* AWQ_CAN_* that both CPU and operating system offer */

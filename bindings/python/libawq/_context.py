@@ -33,8 +33,8 @@ def _destroy(handle: int, pid: int) -> None:
 class Context:
     """Settings for the calls that get it as `ctx`. May be used from several threads: calls that use it wait for each other.
 
-    threads: CPU threads of the kernels (default: $AWQ_NUM_THREADS, else what the process may use). isa: "scalar", "avx2",
-    "avx512", "avx512vnni" instead of the best one. log: called with ("info" | "warning", line).
+    threads: CPU threads of the kernels (default: $AWQ_NUM_THREADS, else what the process may use). isa: "scalar", "avx2" or
+    another one of devices(), instead of the best. log: called with ("info" | "warning", line).
     """
 
     def __init__(self, threads: int = 0, isa: Optional[str] = None, log: Optional[LogFn] = None) -> None:

@@ -1,0 +1,2 @@
+#include "isa_neondot.h"
+#include "linear_tile.h"

@@ -1,0 +1,2 @@
+#include "isa_neoni8mm.h"
+#include "linear_tile.h"

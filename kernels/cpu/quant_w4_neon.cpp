@@ -1,0 +1,2 @@
+#include "isa_neon.h"
+#include "quant_tile.h"

@@ -1,0 +1,2 @@
+#include "isa_neondot.h"
+#include "roof_tile.h"
