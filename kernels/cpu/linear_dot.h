@@ -37,7 +37,7 @@ AWQ_INLINE void dot_line(const uint8_t *line, const int8_t *x, int64_t depth, P 
 }
 
 /* sum[v] = the dot products of sixteen channels' codes with virtual row v at x + v * depth. SPREAD: the codes are bytes already.
- * LINES: lines a segment where the compiler shall know them (groups of 32, 64, 128: the loops are short), else 0. */
+ * LINES: lines a segment where the compiler shall know them (groups of 64 and 128: the loops are short), else 0. */
 template <int V_ROWS, bool SPREAD, int LINES>
 AWQ_INLINE void dot(const uint8_t *codes, int64_t any_lines, int64_t ahead, const int8_t *x, int64_t any_depth, I (&sum)[V_ROWS]) {
   const int64_t lines = LINES ? LINES : any_lines, depth = LINES ? 8 * LINES : any_depth;

@@ -398,6 +398,31 @@ void from_words(const awqk_ops *ops) {
   CHECK(ops->pack_gemm(d.d, &bad, AWQK_EXACT, &p) == 1 && !p, "12 outputs fill no word");
 }
 
+/* x of any size whose sums fit float32 before they are scaled. What is smaller than 2^-103 may count as nothing. */
+void sizes(const awqk_ops *ops) {
+  source r(17);
+  const weight w(r, 32, 256, 64, false);
+  device d(ops, 1);
+  for (int32_t mode : {AWQK_EXACT, AWQK_INT8})
+    for (double size : {1e-45, 1e-38, 1e-25, 1e-6, 1e20, 1e35})
+      for (int64_t m : {1, 3}) {
+        awqk_weight *p;
+        CHECK(ops->pack(d.d, &w.q, mode, &p) == 0, "%s", ops->name);
+        tensor x(m, 256, 0, AWQK_F32), y(m, 32, 0, AWQK_F32);
+        for (int64_t i = 0; i < m * 256; i++) put(x.bytes.data(), i, AWQK_F32, (float)((r.uniform() - 0.5) * size));
+        forward(ops, d.d, p, x, y, 0);
+        for (int64_t i = 0; i < m; i++)
+          for (int64_t n = 0; n < 32; n++) {
+            double want = 0, terms = 0;
+            for (int64_t k = 0; k < 256; k++) want += w.at(n, k) * (double)x.value(i, k), terms += fabs(w.at(n, k)) * size;
+            const double error = fabs((double)y.value(i, n) - want);
+            CHECK(error <= terms * (mode == AWQK_INT8 ? 5e-3 : 1e-6) + 0x1p-95, "%s mode %d, x of %g: y %g, want %g", ops->name, mode, size,
+                  (double)y.value(i, n), want);
+          }
+        ops->unpack(d.d, p);
+      }
+}
+
 void refusals(const awqk_ops *ops) {
   source r(9);
   const weight w(r, 8, 64, 32, false);
@@ -442,6 +467,7 @@ void test_linear(const std::vector<const awqk_ops *> &tables) {
     ordered(ops);
     misaligned(ops);
     from_words(ops);
+    sizes(ops);
     refusals(ops);
   }
 }
