@@ -92,9 +92,9 @@ enum {
 /** Arithmetic of a linear.
  *  EXACT  weights exact, products and sums as good as float32's: relative L2 error of y against exact arithmetic <= 1e-5 before y is
  *         rounded to its dtype, where y has sixteen values or more; error of each value <= 2^-23 (1.01 max|x| sum|w| + (4 + sqrt(k))
- *         sum|w x|), max|x| of each group, however the terms cancel. Either float32 multiply-adds over x as given (float16 and bfloat16 widen exactly), or,
- *         where that is faster, integers: x is aligned to the largest |x| of its row and group (or 256 of it, if that is less), as
- *         float32 addition aligns its terms, to 22 bits below it, |x - x'| <= 2^-23 * 1.01 max|x|; products and sums in a group are
+ *         sum|w x|), max|x| of each group, however the terms cancel. Either float32 multiply-adds over x as given (float16 and
+ *         bfloat16 widen exactly), or, where that is faster, integers: x is aligned to the largest |x| of its row and group (or 256
+ *         of it, if that is less), as float32 addition aligns its terms, |x - x'| <= 2^-23 * 1.01 max|x|; sums in a group are
  *         then exact. Rows of calls with two or more rows (grouped: whose largest expert has two or more) have the same bits in any
  *         such call of one instruction set; a single row may differ from them in the last bits.
  *  INT8   opt-in: x is rounded to int8 per row and group of K, symmetric with step max|x|/127, so |x - x'| <= step/2; products
