@@ -91,8 +91,9 @@ static awq_status single(const awq_linear *lin, const awq_linear *gate, const DL
                          const char *call) {
   awqk_linear_args args;
   awqk_linear_task task;
+  awq_matrix_view view;
   char text[512];
-  awq_status st = awq_linear_check(x, y, "y", lin->n, lin->k, &args, &task, text, sizeof text);
+  awq_status st = awq_linear_check(x, y, "y", lin->n, lin->k, &args, &task, &view, text, sizeof text);
   if (st) return awqc_fail(st, "%s: %s", call, text);
   task.w = lin->weight;
   task.gate = gate ? gate->weight : NULL;
@@ -143,8 +144,7 @@ awq_status awq_linear_forward_many(const awq_linear *const *lins, size_t count, 
     char text[512], name[32];
     const int32_t dtype = args.y_dtype;
     snprintf(name, sizeof name, "ys[%zu]", i);
-    st = awq_linear_check(x, ys[i], name, lins[i]->n, lins[i]->k, &args, &tasks[i], text, sizeof text);
-    if (!st) st = awq_check_matrix(ys[i], name, lins[i]->n, &view[i], text, sizeof text);
+    st = awq_linear_check(x, ys[i], name, lins[i]->n, lins[i]->k, &args, &tasks[i], &view[i], text, sizeof text);
     if (st) return awqc_fail(st, "%s: %s", call, text);
     if (i && args.y_dtype != dtype) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has another dtype than ys[0]", call, name);
     for (size_t o = 0; o < i && args.m; o++)

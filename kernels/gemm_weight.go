@@ -4,21 +4,21 @@ package kernels
 
 import "encoding/binary"
 
-// gemmOrder: nibble i of word c holds output 8c + gemmOrder[i].
-var gemmOrder = [8]int{0, 2, 4, 6, 1, 3, 5, 7}
+// GemmOrder is AutoAWQ's: nibble i of word c holds output 8c + GemmOrder()[i].
+func GemmOrder() [8]int { return [8]int{0, 2, 4, 6, 1, 3, 5, 7} }
 
 // Canonical is the same weight with codes, scales and zeros an output; it shares nothing with g but the bias.
 func (g *GemmWeight) Canonical() (*QWeight, error) {
 	if err := g.Check(); err != nil {
 		return nil, err
 	}
-	groups, across := g.K/g.Group, g.N/8
+	groups, across, order := g.K/g.Group, g.N/8, GemmOrder()
 	q := &QWeight{N: g.N, K: g.K, Group: g.Group, Codes: make([]uint8, g.N*(g.K/2)), Scales: make([]uint16, g.N*groups), Zeros: make([]uint8, g.N*groups), Bias: g.Bias}
 	word := func(b []byte, row, c int) uint32 { return binary.LittleEndian.Uint32(b[4*(row*across+c):]) }
 	for c := range across {
 		for k := 0; k < g.K; k += 2 {
 			even, odd := word(g.QWeight, k, c), word(g.QWeight, k+1, c)
-			for i, o := range gemmOrder {
+			for i, o := range order {
 				q.Codes[(8*c+o)*(g.K/2)+k/2] = uint8(even>>(4*i)&15 | odd>>(4*i)&15<<4)
 			}
 		}
@@ -27,7 +27,7 @@ func (g *GemmWeight) Canonical() (*QWeight, error) {
 			if g.QZeros != nil {
 				zeros = word(g.QZeros, at, c)
 			}
-			for i, o := range gemmOrder {
+			for i, o := range order {
 				q.Zeros[(8*c+o)*groups+at] = uint8(zeros >> (4 * i) & 15)
 				q.Scales[(8*c+o)*groups+at] = binary.LittleEndian.Uint16(g.Scales[2*(at*g.N+8*c+o):])
 			}

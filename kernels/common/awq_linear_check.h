@@ -97,12 +97,12 @@ static inline int awq_check_overlap(const awq_matrix_view *x, int64_t x_columns,
 }
 
 /* x [..., k], y [..., n] called `y_name`. On success the x part of `args`, parts = 0, and the y part of `task`, all rows, are
- * complete; m = 0 needs no data. Statuses are those of awq.h. */
+ * complete, and `out` is y; m = 0 needs no data. Statuses are those of awq.h. */
 static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, const char *y_name, int64_t n, int64_t k, awqk_linear_args *args,
-                                       awqk_linear_task *task, char *text, size_t size) {
-  awq_matrix_view in, out;
+                                       awqk_linear_task *task, awq_matrix_view *out, char *text, size_t size) {
+  awq_matrix_view in;
   int32_t status = awq_check_matrix(x, "x", k, &in, text, size);
-  if (!status) status = awq_check_matrix(y, y_name, n, &out, text, size);
+  if (!status) status = awq_check_matrix(y, y_name, n, out, text, size);
   if (status) return status;
   if (x->ndim != y->ndim)
     return snprintf(text, size, "x has %d dimensions and %s has %d; want the same", (int)x->ndim, y_name, (int)y->ndim), AWQK_ERR_INVALID_ARGUMENT;
@@ -111,17 +111,17 @@ static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, con
       return snprintf(text, size, "x has size %lld and %s has size %lld in dimension %d; want the same", (long long)x->shape[i], y_name,
                       (long long)y->shape[i], (int)i),
              AWQK_ERR_INVALID_ARGUMENT;
-  if (in.rows && awq_check_overlap(&in, k, &out, n)) return snprintf(text, size, "%s overlaps x", y_name), AWQK_ERR_INVALID_ARGUMENT;
+  if (in.rows && awq_check_overlap(&in, k, out, n)) return snprintf(text, size, "%s overlaps x", y_name), AWQK_ERR_INVALID_ARGUMENT;
   args->x = in.data;
   args->index = NULL;
   args->m = in.rows;
   args->x_stride = in.stride;
   args->x_dtype = in.dtype;
-  args->y_dtype = out.dtype;
+  args->y_dtype = out->dtype;
   args->part = 0;
   args->parts = 0;
-  task->y = (void *)out.data;
-  task->y_stride = out.stride;
+  task->y = (void *)out->data;
+  task->y_stride = out->stride;
   task->row = 0;
   task->rows = in.rows;
   return AWQK_OK;

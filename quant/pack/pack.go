@@ -68,9 +68,6 @@ func New(n, k, group int) *kernels.QWeight {
 	return &kernels.QWeight{N: n, K: k, Group: group, Codes: make([]uint8, n*(k/2)), Scales: make([]uint16, g), Zeros: make([]uint8, g)}
 }
 
-// order is AutoAWQ's: nibble i of a word holds column 8c + order[i].
-var order = [8]int{0, 2, 4, 6, 1, 3, 5, 7}
-
 // gemm is AutoAWQ's version "gemm": words run along the outputs.
 func gemm() Layout {
 	return Layout{
@@ -105,7 +102,7 @@ func gemm() Layout {
 }
 
 func packGemm(q *kernels.QWeight) []Tensor {
-	n, k, groups := q.N, q.K, q.K/q.Group
+	n, k, groups, order := q.N, q.K, q.K/q.Group, kernels.GemmOrder()
 	t := gemm().Tensors(n, k, q.Group)
 	weight, zeros, scales := make([]byte, k*n/2), make([]byte, groups*n/2), make([]byte, groups*n*2)
 	for c := 0; c < n/8; c++ {
