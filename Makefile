@@ -23,7 +23,7 @@ CONFIGURE_FLAGS ?=
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: build demo test race asan fuzz bench bench-peers bench-cpu abi gen lint format wheel install clean help
+.PHONY: build demo test race asan fuzz bench bench-peers bench-cpu tune abi gen lint format wheel install clean help
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 - \2/p' Makefile | sed 's/ - /\t/' | expand -t 20
@@ -66,6 +66,9 @@ bench-cpu: PEERS = build/peers/venv
 bench-cpu: COMPARE = kernels/cpu/bench/peers/compare.py
 bench-cpu: build ## our CPU linears beside those peers that are there (BENCH='--m 1,16 --all-shapes')
 	@if [ -x $(PEERS)/bin/python ]; then $(PEERS)/bin/python $(COMPARE) $(BENCH); else $(TOOLS) --need '$(NUMPY)' python $(COMPARE) $(BENCH); fi
+
+tune: build ## looks for better plans of linears on this machine and prints rows for kernels/tune/linear.tsv
+	@$(TOOLS) sh -c 'while IFS= read -r line; do export "$$line"; done < build/go/cgo.env; CGO_ENABLED=1 go run -tags native ./kernels/tune/measure $(TUNE)'
 
 abi: build ## rewrites the golden file of the ABI from header and library
 	@$(TOOLS) --python python capi/abi/generate.py --write

@@ -7,7 +7,7 @@
 #include "../kernels/common/awq_linear_check.h"
 
 awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t k, int32_t group, int32_t compute, int32_t has_bias, uint64_t bytes,
-                            uint64_t order) {
+                            uint64_t order, const awqk_plan *plan, int32_t plans) {
   awq_linear *l = calloc(1, sizeof *l);
   if (!l) {
     d->ops->unpack(d->dev, (awqk_weight *)weight);
@@ -23,6 +23,8 @@ awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t
   l->order = order;
   l->device = d;
   l->weight = (awqk_weight *)weight;
+  l->plans = plans < AWQC_PLANS ? plans : AWQC_PLANS;
+  for (int32_t i = 0; i < l->plans; i++) l->plan[i] = plan[i];
   awqc_device_retain(d);
   return l;
 }
@@ -74,9 +76,12 @@ static awq_status check_gate(const awq_linear *up, label up_name, const awq_line
   return AWQ_OK;
 }
 
-static awq_status run(const awq_linear *lin, const awqk_linear_args *args, const char *call) {
+/* `rows`: of the largest task. */
+static awq_status run(const awq_linear *lin, awqk_linear_args *args, int64_t rows, const char *call) {
   awqc_clear();
   if (args->m == 0) return AWQ_OK;
+  args->plan = lin->plans ? lin->plan : NULL;
+  for (int32_t i = 1; i < lin->plans && rows > args->plan->rows; i++) args->plan++;
   awq_status st = lin->device->ops->linear(lin->device->dev, args, NULL);
   if (st) return awqc_fail(st, "%s: %s could not compute %lld rows", call, lin->device->ops->name, (long long)args->m);
   return AWQ_OK;
@@ -101,7 +106,7 @@ static awq_status single(const awq_linear *lin, const awq_linear *gate, const DL
   args.count = 1;
   args.part = part;
   args.parts = parts;
-  return run(lin, &args, call);
+  return run(lin, &args, args.m, call);
 }
 
 awq_status awq_linear_forward(const awq_linear *lin, const DLTensor *x, DLTensor *y, void *stream) {
@@ -155,7 +160,7 @@ awq_status awq_linear_forward_many(const awq_linear *const *lins, size_t count, 
   }
   args.tasks = tasks;
   args.count = (int64_t)count;
-  return run(lins[0], &args, call);
+  return run(lins[0], &args, args.m, call);
 }
 
 /* A vector of int32 in host memory. */
@@ -209,6 +214,7 @@ awq_status awq_linear_forward_grouped(const awq_linear *const *experts, const aw
     return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: y overlaps rows", call);
 
   awqk_linear_task tasks[MANY_EXPERTS];
+  int64_t largest = 0;
   for (size_t e = 0; e < count; e++) {
     const label expert = {"experts", (int64_t)e}, gate = {"gates", (int64_t)e};
     if ((st = check_sibling(first, (label){"experts", 0}, experts[e], expert, call))) return st;
@@ -221,9 +227,10 @@ awq_status awq_linear_forward_grouped(const awq_linear *const *experts, const aw
     tasks[e] =
         (awqk_linear_task){experts[e]->weight, gates ? gates[e]->weight : NULL, (char *)out.data + offset[e] * out.stride * out.size, out.stride,
                            offset[e],          offset[e + 1] - offset[e]};
+    if (tasks[e].rows > largest) largest = tasks[e].rows;
   }
-  const awqk_linear_args args = {tasks, (int64_t)count, in.data, index, total, in.stride, in.dtype, out.dtype, 0, 0};
-  return run(first, &args, call);
+  awqk_linear_args args = {tasks, (int64_t)count, in.data, index, total, in.stride, in.dtype, out.dtype, 0, 0, NULL};
+  return run(first, &args, largest, call);
 }
 
 awq_status awq_linear_info(const awq_linear *lin, awq_linear_properties *properties) {

@@ -37,7 +37,9 @@ func wrap(d *C.awqc_device, w kernels.Weight, n, k, group int, mode kernels.Mode
 	}
 	groups := n * (k / group)
 	bytes := n*k/2 + 2*groups + (groups+1)/2
-	l := C.awqc_linear_new(d, C.uintptr_t(native.WeightHandle(w)), C.int64_t(n), C.int64_t(k), C.int32_t(group), C.int32_t(mode)+1, has, C.uint64_t(bytes), C.uint64_t(order))
+	plans := native.WeightPlans(w)
+	l := C.awqc_linear_new(d, C.uintptr_t(native.WeightHandle(w)), C.int64_t(n), C.int64_t(k), C.int32_t(group), C.int32_t(mode)+1, has, C.uint64_t(bytes),
+		C.uint64_t(order), (*C.awqk_plan)(unsafe.Pointer(unsafe.SliceData(plans))), C.int32_t(len(plans)))
 	if l == nil {
 		return kernels.ErrMemory
 	}

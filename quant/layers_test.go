@@ -48,7 +48,9 @@ func layers() []layer {
 		{"quant/corpus/parquet", nil, []string{"github.com/klauspost/compress"}},
 		{"quant/corpus", []string{"quant/corpus/parquet"}, nil},
 		{"kernels/conformance", []string{"kernels", "kernels/ref"}, nil},
-		{"kernels/native", []string{"kernels", "kernels/ref"}, // ref fills the slots that a back end leaves empty
+		{"kernels/tune/measure", []string{"kernels/..."}, []string{"golang.org/x/sys"}},
+		{"kernels/tune", []string{"kernels"}, nil},
+		{"kernels/native", []string{"kernels", "kernels/ref", "kernels/tune"}, // ref fills the slots that a back end leaves empty
 			[]string{"github.com/ebitengine/purego"}},
 		{"kernels/ref", []string{"kernels"}, nil},
 		{"kernels", nil, nil},
@@ -154,7 +156,7 @@ func TestLayers(t *testing.T) {
 // variable that something assigns to.
 func TestManners(t *testing.T) {
 	for _, p := range packages(t) {
-		if name, ok := ours(p.ImportPath); ok {
+		if name, ok := ours(p.ImportPath); ok && name != "kernels/tune/measure" { // a program, not part of the library
 			for _, fault := range faults(t, name, p) {
 				t.Error(fault)
 			}

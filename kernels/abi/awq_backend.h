@@ -46,6 +46,15 @@ typedef struct awqk_gemm_weight {
   const float *bias;           /* [n] or NULL */
 } awqk_gemm_weight;
 
+/* How a linear with up to `rows` rows (of its largest task) is computed: speed alone, never bits. kernels/tune makes them. */
+typedef struct awqk_plan {
+  int32_t rows;
+  int32_t decode_rows;         /* tasks of more rows have their codes spread out once for all; with fewer, each tile of rows decodes for itself */
+  int32_t ahead;               /* segments (at most 256 codes of k) of prefetch */
+  int32_t chunk_bytes;         /* of weights that a thread takes at once */
+  double picoseconds;          /* that one thread takes for a product of a weight and a value of x */
+} awqk_plan;
+
 /* One product of a call: rows [row, row + rows) of the call's rows times w, into y [rows, n]. With a gate (same n):
  * y = silu(x . gate^T) * (x . w^T), biases included. */
 typedef struct awqk_linear_task {
@@ -65,6 +74,7 @@ typedef struct awqk_linear_args {
   int64_t m, x_stride;
   int32_t x_dtype, y_dtype;
   int32_t part, parts;
+  const awqk_plan *plan;       /* NULL: the kernel's own */
 } awqk_linear_args;
 
 /* c[m,n] = alpha * a[m,k] . op(b) (+ c if accumulate); b is [n,k] if trans_b else [k,n]. float32. */

@@ -12,12 +12,7 @@
 namespace {
 
 enum {
-  SPREAD_LINE = 2 * AWQ_LINE,  /* a line as bytes: its even nibbles, then its odd ones */
-#ifdef AWQ_TILES
-  SPREAD_TILES = 1             /* what fits one tile stays in registers: it waits for memory anyway */
-#else
-  SPREAD_TILES = 4             /* from more row tiles on, spreading codes out once costs less than decoding them in each */
-#endif
+  SPREAD_LINE = 2 * AWQ_LINE   /* a line as bytes: its even nibbles, then its odd ones */
 };
 
 /* One line's share: x holds four bytes for the even and four for the odd nibbles of a virtual row. */
@@ -123,13 +118,13 @@ template <int DIGITS, bool SPREAD, int LINES> struct segment_step {
 
 /* acc [panel][row][16] of some panels and rows. */
 template <int DIGITS, bool SPREAD, int LINES>
-void sweep(const digits *x, const awqk_weight *w, span panels, span rows, uint8_t *bytes, float *acc) {
+void sweep(const digits *x, const awqk_weight *w, span panels, span rows, int64_t ahead, uint8_t *bytes, float *acc) {
   constexpr int ROWS = DOT_ROWS / DIGITS;
   const int64_t count = rows.to - rows.from;
   segment_step<DIGITS, SPREAD, LINES> step = {};
   step.x = x;
   step.lines = w->lines;
-  step.ahead = AHEAD * w->lines * AWQ_LINE;
+  step.ahead = ahead * w->lines * AWQ_LINE;
 #ifdef AWQ_TILES
   if constexpr (SPREAD && LINES > 0) tiles_begin();
 #endif
@@ -157,17 +152,19 @@ void sweep(const digits *x, const awqk_weight *w, span panels, span rows, uint8_
 #endif
 }
 
-template <int DIGITS, bool SPREAD> void sweep_lines(const digits *x, const awqk_weight *w, span panels, span rows, uint8_t *bytes, float *acc) {
-  if (w->lines == 16) sweep<DIGITS, SPREAD, 16>(x, w, panels, rows, bytes, acc);
-  else if (w->lines == 8) sweep<DIGITS, SPREAD, 8>(x, w, panels, rows, bytes, acc);
-  else sweep<DIGITS, SPREAD, 0>(x, w, panels, rows, bytes, acc);
+template <int DIGITS, bool SPREAD>
+void sweep_lines(const digits *x, const awqk_weight *w, span panels, span rows, int64_t ahead, uint8_t *bytes, float *acc) {
+  if (w->lines == 16) sweep<DIGITS, SPREAD, 16>(x, w, panels, rows, ahead, bytes, acc);
+  else if (w->lines == 8) sweep<DIGITS, SPREAD, 8>(x, w, panels, rows, ahead, bytes, acc);
+  else sweep<DIGITS, SPREAD, 0>(x, w, panels, rows, ahead, bytes, acc);
 }
 
 /* The sums of some panels for some rows: acc [panel][row][16]. `bytes` has room for a segment of spread lines. */
-template <int DIGITS> void sum_digits(const digits *x, const awqk_weight *w, span panels, span rows, uint8_t *bytes, float *acc) {
+template <int DIGITS>
+void sum_digits(const digits *x, const awqk_weight *w, span panels, span rows, const awqk_plan *plan, uint8_t *bytes, float *acc) {
   __builtin_memset(acc, 0, sizeof(float) * (size_t)(16 * (rows.to - rows.from) * (panels.to - panels.from)));
-  if (rows.to - rows.from > SPREAD_TILES * (DOT_ROWS / DIGITS)) sweep_lines<DIGITS, true>(x, w, panels, rows, bytes, acc);
-  else sweep_lines<DIGITS, false>(x, w, panels, rows, bytes, acc);
+  if (rows.to - rows.from > plan->decode_rows) sweep_lines<DIGITS, true>(x, w, panels, rows, plan->ahead, bytes, acc);
+  else sweep_lines<DIGITS, false>(x, w, panels, rows, plan->ahead, bytes, acc);
 }
 
 }  // namespace

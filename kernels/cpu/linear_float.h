@@ -74,8 +74,8 @@ AWQ_INLINE void nibbles(const uint8_t *const (&line)[P], const I (&zeros)[P], co
 }
 
 /* LINES: lines a segment where the compiler shall know them (the loops are short), else 0. */
-template <int P, int R, int LINES> void few_floats(const floats *f, const awqk_weight *w, int64_t panel, int64_t row, float *acc_out,
-                                                   int64_t stride) {
+template <int P, int R, int LINES> void few_floats(const floats *f, const awqk_weight *w, int64_t panel, int64_t row, int64_t prefetch,
+                                                   float *acc_out, int64_t stride) {
   const int64_t x_row = w->segments * f->depth, lines = LINES ? LINES : w->lines, step = lines * AWQ_LINE;
   const float *x = f->x + row * x_row;
   const uint8_t *line[P], *record[P];
@@ -97,7 +97,7 @@ template <int P, int R, int LINES> void few_floats(const floats *f, const awqk_w
 #pragma GCC unroll 8
       for (int r = 0; r < R; r++) sum[p][r] = vset(0);
     }
-    const int64_t ahead = AHEAD * step;
+    const int64_t ahead = prefetch * step;
     nibbles<0>(line, zeros, x, x_row, lines, ahead, sum);
     nibbles<1>(line, zeros, x, x_row, lines, ahead, sum);
     nibbles<2>(line, zeros, x, x_row, lines, ahead, sum);
@@ -132,13 +132,13 @@ struct few_step {
   const floats *f;
   const awqk_weight *w;
   span panels;
-  int64_t row, stride;
+  int64_t row, ahead, stride;
   float *acc;
 
   template <int P, int R> AWQ_INLINE void some(int64_t panel) const {
     float *to = acc + (panel - panels.from) * stride;
-    if (R <= 2 && w->lines == 16) few_floats<P, R, R <= 2 ? 16 : 0>(f, w, panel, row, to, stride);
-    else few_floats<P, R, 0>(f, w, panel, row, to, stride);
+    if (R <= 2 && w->lines == 16) few_floats<P, R, R <= 2 ? 16 : 0>(f, w, panel, row, ahead, to, stride);
+    else few_floats<P, R, 0>(f, w, panel, row, ahead, to, stride);
   }
 
   template <int R> AWQ_INLINE void run() const {
@@ -151,9 +151,9 @@ struct few_step {
 };
 
 /* The sums of some panels for few rows: acc [panel][row][16]. */
-template <bool USED> void sum_few(const floats *f, const awqk_weight *w, span panels, span rows, float *acc) {
+template <bool USED> void sum_few(const floats *f, const awqk_weight *w, span panels, span rows, int64_t ahead, float *acc) {
   for (int64_t row = rows.from; row < rows.to; row += GEMV_ROWS)
-    with_rows<GEMV_ROWS>(rows.to - row, few_step{f, w, panels, row, 16 * (rows.to - rows.from), acc + 16 * (row - rows.from)});
+    with_rows<GEMV_ROWS>(rows.to - row, few_step{f, w, panels, row, ahead, 16 * (rows.to - rows.from), acc + 16 * (row - rows.from)});
 }
 
 /* ---- many rows: spread a segment's codes out once, then micro() ---- */

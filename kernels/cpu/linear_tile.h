@@ -13,16 +13,18 @@ enum {
   PREPARED_BYTES = 8 << 20,    /* of x at once */
   LEAST_BLOCK = 48,
   MOST_BLOCK = 480, /* rows prepared at once */
-  FEW_ROWS = 8,                /* of floats: up to here each row tile decodes for itself, above codes are spread out once */
-  WIDTH = 4,                   /* panels whose sums are made side by side: streams from memory, sharers of x in the cache */
-  CHUNK_BYTES = 64 << 10
+  WIDTH = 4                    /* panels whose sums are made side by side: streams from memory, sharers of x in the cache */
 };
 static_assert(LEAST_BLOCK % GEMM_MR == 0 && MOST_BLOCK % GEMM_MR == 0, "row blocks are made of whole tiles");
+
+/* For callers without a plan. */
+const awqk_plan OWN_PLAN = {INT32_MAX, 8, 2, 64 << 10, 30};
 
 enum arithmetic { INT8_DIGIT, EXACT_DIGITS, FEW_FLOATS, MANY_FLOATS };
 
 struct linear_job {
   Args g;
+  const awqk_plan *plan;
   enum arithmetic arithmetic;
   digits d;
   floats f;
@@ -97,10 +99,10 @@ AWQ_INLINE V silu(V x) { return vdiv(x, vadd(vset(1), vexp(vsub(vset(0), x)))); 
 
 /* FLOATS: whether this instruction set ever leaves the digits; the templates beyond are made only then. */
 template <bool FLOATS> void sums(const linear_job *j, const awqk_weight *w, span panels, span rows, char *codes, float *acc) {
-  if (j->arithmetic == INT8_DIGIT) return sum_digits<1>(&j->d, w, panels, rows, (uint8_t *)codes, acc);
-  if (j->arithmetic == EXACT_DIGITS) return sum_digits<3>(&j->d, w, panels, rows, (uint8_t *)codes, acc);
+  if (j->arithmetic == INT8_DIGIT) return sum_digits<1>(&j->d, w, panels, rows, j->plan, (uint8_t *)codes, acc);
+  if (j->arithmetic == EXACT_DIGITS) return sum_digits<3>(&j->d, w, panels, rows, j->plan, (uint8_t *)codes, acc);
   if constexpr (FLOATS) {
-    if (j->arithmetic == FEW_FLOATS) return sum_few<FLOATS>(&j->f, w, panels, rows, acc);
+    if (j->arithmetic == FEW_FLOATS) return sum_few<FLOATS>(&j->f, w, panels, rows, j->plan->ahead, acc);
     sum_many<FLOATS>(&j->f, w, panels, rows, (float *)codes, acc);
   }
 }
@@ -159,27 +161,23 @@ totals total(Args g) {
 }
 
 /* Panels a chunk: enough bytes to stream, few enough that a late thread costs little. */
-int64_t chunk_of(const awqk_weight *w, int64_t panels, int32_t threads) {
-  const int64_t size = most(blocks(CHUNK_BYTES, w->panel_bytes), blocks(panels, 16 * threads));
+int64_t chunk_of(const awqk_weight *w, const awqk_plan *plan, int64_t panels, int32_t threads) {
+  const int64_t size = most(blocks(plan->chunk_bytes, w->panel_bytes), blocks(panels, 16 * threads));
   return blocks(least(size, most(1, panels / (2 * threads))), WIDTH) * WIDTH;
 }
 
-/* Numbers the chunks of the block's tasks; the time that they take on one thread in nanoseconds. */
+/* Numbers the chunks of the block's tasks; the products that they come to. */
 double deal(linear_job *j) {
-  static const double cost[] = {1.0 / 120, 1.0 / 40, 1.0 / 22, 1.0 / 25}; /* of a product: measured on AVX2, the slowest that counts */
-  double weights = 0, products = 0;
+  double products = 0;
   j->first[0] = 0;
   for (int64_t t = 0; t < j->g->count; t++) {
     const Task task = j->g->tasks + t;
     const span rows = rows_of(j, task), share = share_of(j->g, task);
     const int64_t panels = share.to - share.from;
     j->first[t + 1] = j->first[t] + (rows.from < rows.to ? blocks(panels, j->chunk_panels) : 0);
-    if (rows.from == rows.to) continue;
-    const double codes = (task->gate ? 32.0 : 16.0) * (double)panels * (double)task->w->k;
-    weights += codes;
-    products += codes * (double)(rows.to - rows.from);
+    products += (task->gate ? 32.0 : 16.0) * (double)panels * (double)task->w->k * (double)(rows.to - rows.from);
   }
-  return weights / 40 + products * cost[j->arithmetic];
+  return products;
 }
 
 }  // namespace
@@ -193,14 +191,18 @@ extern "C" int32_t AWQ_KERNEL_NAME(linear_w4)(awqk_device *device, const awqk_li
   const int32_t threads = alone ? 1 : awq_threads(device);
   linear_job j = {};
   j.g = g;
-  j.arithmetic = w->mode == AWQK_INT8 ? INT8_DIGIT : all.rows <= DIGIT_ROWS ? EXACT_DIGITS : all.rows <= FEW_ROWS ? FEW_FLOATS : MANY_FLOATS;
+  j.plan = g->plan ? g->plan : &OWN_PLAN;
+  j.arithmetic = w->mode == AWQK_INT8              ? INT8_DIGIT
+                 : all.rows <= DIGIT_ROWS          ? EXACT_DIGITS
+                 : all.rows <= j.plan->decode_rows ? FEW_FLOATS
+                                                   : MANY_FLOATS;
   const bool integers = j.arithmetic <= EXACT_DIGITS;
   j.d.count = j.arithmetic == EXACT_DIGITS ? 3 : 1;
   j.d.depth = j.f.depth = 8 * w->lines;
 
   const int64_t row_bytes = w->segments * j.d.depth * (integers ? j.d.count : 4);
   const int64_t block = least(g->m, most(LEAST_BLOCK, least(MOST_BLOCK, PREPARED_BYTES / row_bytes / GEMM_MR * GEMM_MR)));
-  j.chunk_panels = chunk_of(w, all.panels, threads);
+  j.chunk_panels = chunk_of(w, j.plan, all.panels, threads);
   j.code_bytes = integers ? w->lines * SPREAD_LINE : j.arithmetic == MANY_FLOATS ? w->lines * 8 * GEMM_NV * 64 : 0;
   j.own_bytes = round64(j.code_bytes + (all.gated ? 2 : 1) * WIDTH * 64 * least(block, all.rows));
   const int64_t slack = 16 * j.d.depth; /* a tile reads sixteen virtual rows, wanted or not */
@@ -219,8 +221,8 @@ extern "C" int32_t AWQ_KERNEL_NAME(linear_w4)(awqk_device *device, const awqk_li
   for (j.row0 = 0; j.row0 < g->m; j.row0 += block) {
     j.rows = j.d.rows = j.f.rows = least(block, g->m - j.row0);
     run(device, alone, cut_tiles(&j), (double)j.rows * (double)w->k / 2, prepare_tile, &j);
-    const double nanoseconds = deal(&j);
-    run(device, alone, j.first[g->count], nanoseconds, linear_chunk, &j);
+    const double products = deal(&j);
+    run(device, alone, j.first[g->count], products * j.plan->picoseconds / 1000, linear_chunk, &j);
   }
   awq_scratch_put(device, scratch);
   return AWQK_OK;

@@ -6,10 +6,7 @@
 
 namespace {
 
-enum {
-  AHEAD = 2,                   /* segments of prefetch */
-  HINT = 2                     /* into L2 */
-};
+enum { HINT = 2 }; /* prefetch goes into L2 */
 
 /* A half-open range of rows or panels. */
 struct span {

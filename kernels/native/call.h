@@ -59,9 +59,10 @@ static inline int32_t awqgo_roof(const awqk_ops *o, awqk_device *d, double *flop
 static inline void awqgo_unpack(const awqk_ops *o, awqk_device *d, awqk_weight *w) { o->unpack(d, w); }
 
 static inline int32_t awqgo_linear(const awqk_ops *o, awqk_device *d, const awqk_weight *w, const void *x, void *y, int64_t m,
-                                   int64_t x_stride, int64_t y_stride, int32_t x_dtype, int32_t y_dtype, int32_t part, int32_t parts) {
+                                   int64_t x_stride, int64_t y_stride, int32_t x_dtype, int32_t y_dtype, int32_t part, int32_t parts,
+                                   const awqk_plan *plan) {
   awqk_linear_task t = {w, NULL, y, y_stride, 0, m};
-  awqk_linear_args g = {&t, 1, x, NULL, m, x_stride, x_dtype, y_dtype, part, parts};
+  awqk_linear_args g = {&t, 1, x, NULL, m, x_stride, x_dtype, y_dtype, part, parts, plan};
   return o->linear(d, &g, NULL);
 }
 

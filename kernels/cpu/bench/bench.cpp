@@ -116,7 +116,7 @@ void linear(const bench &b) {
       const timing t = measure(
           [&] {
             const awqk_linear_task task = {w[turn++ % w.size()], nullptr, y.data(), n, 0, m};
-            const awqk_linear_args args = {&task, 1, x.data(), nullptr, m, k, AWQK_F32, AWQK_F32, 0, 0};
+            const awqk_linear_args args = {&task, 1, x.data(), nullptr, m, k, AWQK_F32, AWQK_F32, 0, 0, nullptr};
             b.ops->linear(b.device, &args, nullptr);
           },
           m > 64 ? 2.0 : 0.8);

@@ -90,11 +90,11 @@ void compare(const awqk_ops *ops, const weight &w, int32_t mode, const tensor &x
     CHECK(sqrt(error2 / sum2) < 1e-6, "%s mode %d: relative L2 error %.3g at k %ld", ops->name, mode, sqrt(error2 / sum2), (long)w.k);
 }
 
-void forward(const awqk_ops *ops, awqk_device *d, awqk_weight *p, const tensor &x, tensor &y, int32_t parts) {
+void forward(const awqk_ops *ops, awqk_device *d, awqk_weight *p, const tensor &x, tensor &y, int32_t parts, const awqk_plan *plan = nullptr) {
   std::vector<char> before = y.bytes;
   for (int32_t part = 0; part < (parts ? parts : 1); part++) { /* 0: the whole, with threads */
     const awqk_linear_task task = {p, nullptr, y.bytes.data(), y.stride, 0, x.m};
-    const awqk_linear_args args = {&task, 1, x.bytes.data(), nullptr, x.m, x.stride, x.dtype, y.dtype, part, parts};
+    const awqk_linear_args args = {&task, 1, x.bytes.data(), nullptr, x.m, x.stride, x.dtype, y.dtype, part, parts, plan};
     const int32_t status = ops->linear(d, &args, nullptr);
     CHECK(status == 0, "%s: status %d", ops->name, status);
   }
@@ -133,6 +133,10 @@ void one(const awqk_ops *ops, const shape &s, int index, int32_t mode, std::vect
     forward(ops, d.d, p, x, again, 0);
     if (threads == 1) first = again, compare(ops, w, mode, x, first);
     CHECK(again.bytes == first.bytes, "%s %ld x %ld x %ld: %d threads change the bits", ops->name, (long)s.m, (long)s.n, (long)s.k, threads);
+    const awqk_plan plan = {INT32_MAX, threads % 2 ? 0 : 1 << 20, threads - 1, threads < 3 ? 1 : 1 << 20, 1e3};
+    tensor planned = y;
+    forward(ops, d.d, p, x, planned, 0, &plan);
+    CHECK(planned.bytes == first.bytes, "%s %ld x %ld x %ld: plan %d changes the bits", ops->name, (long)s.m, (long)s.n, (long)s.k, threads);
     tensor parted = y;
     forward(ops, d.d, p, x, parted, threads + 1);
     CHECK(parted.bytes == first.bytes, "%s %ld x %ld x %ld: %d parts change the bits", ops->name, (long)s.m, (long)s.n, (long)s.k, threads + 1);
@@ -231,7 +235,7 @@ void siblings(const awqk_ops *ops) {
           tasks[s] = {p[s], nullptr, y[(size_t)s].bytes.data(), y[(size_t)s].stride, 0, m};
         }
         for (int32_t part = 0; part < (parts ? parts : 1); part++) {
-          const awqk_linear_args args = {tasks, 3, x.bytes.data(), nullptr, m, x.stride, x.dtype, AWQK_F32, part, parts};
+          const awqk_linear_args args = {tasks, 3, x.bytes.data(), nullptr, m, x.stride, x.dtype, AWQK_F32, part, parts, nullptr};
           CHECK(ops->linear(d.d, &args, nullptr) == 0, "%s", ops->name);
         }
         for (int s = 0; s < 3; s++) {
@@ -256,7 +260,7 @@ void gated(const awqk_ops *ops) {
     tensor x(m, 256, 0, AWQK_F32), y(m, 90, 2, AWQK_F32), u(m, 90, 0, AWQK_F32), g(m, 90, 0, AWQK_F32);
     for (int64_t i = 0; i < m * 256; i++) put(x.bytes.data(), i, AWQK_F32, r.normal() * 5);
     const awqk_linear_task task = {p, q, y.bytes.data(), y.stride, 0, m};
-    const awqk_linear_args args = {&task, 1, x.bytes.data(), nullptr, m, 256, AWQK_F32, AWQK_F32, 0, 0};
+    const awqk_linear_args args = {&task, 1, x.bytes.data(), nullptr, m, 256, AWQK_F32, AWQK_F32, 0, 0, nullptr};
     CHECK(ops->linear(d.d, &args, nullptr) == 0, "%s", ops->name);
     forward(ops, d.d, p, x, u, 0);
     forward(ops, d.d, q, x, g, 0);
@@ -294,7 +298,7 @@ void experts(const awqk_ops *ops) {
       tasks.push_back({p.back(), nullptr, y.bytes.data() + index.size() * (size_t)n * 4, n, (int64_t)index.size(), counts[e]});
       for (int64_t i = 0; i < counts[e]; i++) index.push_back((int32_t)r.below((uint64_t)tokens));
     }
-    const awqk_linear_args args = {tasks.data(), many, x.bytes.data(), index.data(), rows, x.stride, AWQK_BF16, AWQK_F32, 0, 0};
+    const awqk_linear_args args = {tasks.data(), many, x.bytes.data(), index.data(), rows, x.stride, AWQK_BF16, AWQK_F32, 0, 0, nullptr};
     CHECK(ops->linear(d.d, &args, nullptr) == 0, "%s", ops->name);
     for (int64_t e = 0; e < many; e++) {
       if (!counts[e]) continue;
@@ -352,7 +356,7 @@ void misaligned(const awqk_ops *ops) {
     std::vector<char> from(x.bytes.size() + 1), to(y.bytes.size() + 1, 0x5a);
     memcpy(&from[1], x.bytes.data(), x.bytes.size());
     const awqk_linear_task task = {p, nullptr, &to[1], y.stride, 0, 7};
-    const awqk_linear_args args = {&task, 1, &from[1], nullptr, 7, x.stride, dtype, dtype, 0, 0};
+    const awqk_linear_args args = {&task, 1, &from[1], nullptr, 7, x.stride, dtype, dtype, 0, 0, nullptr};
     CHECK(ops->linear(d.d, &args, nullptr) == 0 && !memcmp(&to[1], y.bytes.data(), y.bytes.size()), "%s dtype %d: other bits one byte off", ops->name,
           dtype);
   }
@@ -441,7 +445,7 @@ void refusals(const awqk_ops *ops) {
   CHECK(ops->pack(d.d, &w.q, AWQK_EXACT, &p) == 0, "%s", ops->name);
   float y = 1;
   const awqk_linear_task task = {p, nullptr, nullptr, 8, 0, 0};
-  awqk_linear_args args = {&task, 1, nullptr, nullptr, 0, 64, AWQK_F32, AWQK_F32, 0, 0};
+  awqk_linear_args args = {&task, 1, nullptr, nullptr, 0, 64, AWQK_F32, AWQK_F32, 0, 0, nullptr};
   CHECK(ops->linear(d.d, &args, nullptr) == 0, "m = 0 succeeds");
   args.m = 1, args.part = 2, args.parts = 2;
   CHECK(ops->linear(d.d, &args, nullptr) == 1 && y == 1, "part beyond parts");
