@@ -96,14 +96,11 @@ static awq_status single(const awq_linear *lin, const awq_linear *gate, const DL
                          const char *call) {
   awqk_linear_args args;
   awqk_linear_task task;
-  awq_matrix_view view;
   char text[512];
-  awq_status st = awq_linear_check(x, y, "y", lin->n, lin->k, &args, &task, &view, text, sizeof text);
+  awq_status st = awq_linear_check(x, y, lin->n, lin->k, &args, &task, text, sizeof text);
   if (st) return awqc_fail(st, "%s: %s", call, text);
   task.w = lin->weight;
   task.gate = gate ? gate->weight : NULL;
-  args.tasks = &task;
-  args.count = 1;
   args.part = part;
   args.parts = parts;
   return run(lin, &args, args.m, call);
@@ -141,25 +138,26 @@ awq_status awq_linear_forward_many(const awq_linear *const *lins, size_t count, 
   awq_status st = check_linear(lins[0], (label){"lins", 0}, call);
   if (!st) st = check_stream(stream, call);
   if (st) return st;
-  awqk_linear_args args = {0};
+  const int64_t k = lins[0]->k;
+  awq_matrix_view in, view[MANY_LINEARS];
+  char text[512], name[32];
+  if ((st = awq_check_matrix(x, "x", k, &in, text, sizeof text))) return awqc_fail(st, "%s: %s", call, text);
   awqk_linear_task tasks[MANY_LINEARS];
-  awq_matrix_view view[MANY_LINEARS];
   for (size_t i = 0; i < count; i++) {
-    if ((st = check_sibling(lins[0], (label){"lins", 0}, lins[i], (label){"lins", (int64_t)i}, call))) return st;
-    char text[512], name[32];
-    const int32_t dtype = args.y_dtype;
-    snprintf(name, sizeof name, "ys[%zu]", i);
-    st = awq_linear_check(x, ys[i], name, lins[i]->n, lins[i]->k, &args, &tasks[i], &view[i], text, sizeof text);
-    if (st) return awqc_fail(st, "%s: %s", call, text);
-    if (i && args.y_dtype != dtype) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s has another dtype than ys[0]", call, name);
-    for (size_t o = 0; o < i && args.m; o++)
-      if (awq_check_overlap(&view[o], lins[o]->n, &view[i], lins[i]->n))
-        return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: %s overlaps ys[%zu]", call, name, o);
-    tasks[i].w = lins[i]->weight;
-    tasks[i].gate = NULL;
+    const awq_linear *lin = lins[i];
+    if ((st = check_sibling(lins[0], (label){"lins", 0}, lin, (label){"lins", (int64_t)i}, call))) return st;
+    if ((st = awq_check_output(x, &in, k, ys[i], "ys", lin->n, &view[i], text, sizeof text))) { /* once more, for the message alone */
+      snprintf(name, sizeof name, "ys[%zu]", i);
+      awq_check_output(x, &in, k, ys[i], name, lin->n, &view[i], text, sizeof text);
+      return awqc_fail(st, "%s: %s", call, text);
+    }
+    if (view[i].dtype != view[0].dtype) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: ys[%zu] has another dtype than ys[0]", call, i);
+    for (size_t o = 0; o < i && in.rows; o++)
+      if (awq_check_overlap(&view[o], lins[o]->n, &view[i], lin->n))
+        return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "%s: ys[%zu] overlaps ys[%zu]", call, i, o);
+    tasks[i] = (awqk_linear_task){lin->weight, NULL, (void *)view[i].data, view[i].stride, 0, in.rows};
   }
-  args.tasks = tasks;
-  args.count = (int64_t)count;
+  awqk_linear_args args = {tasks, (int64_t)count, in.data, NULL, in.rows, in.stride, in.dtype, view[0].dtype, 0, 0, NULL};
   return run(lins[0], &args, args.m, call);
 }
 

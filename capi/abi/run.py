@@ -39,11 +39,15 @@ PROGRAMS = [
     ("many", "many.c", [], 120, False),
     ("alloc", "alloc.c", [], 120, False),
     ("threads", "threads.c", [], 120, False),
+    ("latency", "latency.c", [], 120, False),
     ("late", "late.c", [], 60, True),
     ("signals", "signals.c", [], 60, True),
     ("fork", "fork.c", [], 300, False),
 ]
-NOT_ASAN = {"alloc": "it replaces malloc, and so does AddressSanitizer"}
+NOT_ASAN = {
+    "alloc": "it replaces malloc, and so does AddressSanitizer",
+    "latency": "times mean nothing there",
+}
 STOPS = 3.0  # a second is promised on a machine that is not busy
 NEEDED = re.compile(r"(libc|libm|libpthread|libdl|ld-linux[-\w]*)\.so\.\d+")
 

@@ -23,6 +23,8 @@ enum { AWQK_EXACT = 0, AWQK_INT8 = 1 };                   /* compute modes, see 
 enum { AWQK_ACT_SILU = 0 };                               /* activation of a gated MLP */
 enum { AWQK_DEVICE_CPU = 1, AWQK_DEVICE_CUDA = 2, AWQK_DEVICE_HIP = 10, AWQK_DEVICE_SYCL = 14 }; /* DLPack's numbers */
 
+enum { AWQK_MOST_THREADS = 256 };                         /* of a CPU device */
+
 typedef struct awqk_device awqk_device;                   /* threads, scratch, streams of one device */
 typedef struct awqk_weight awqk_weight;                   /* a packed linear in the back end's own layout */
 

@@ -96,34 +96,34 @@ static inline int awq_check_overlap(const awq_matrix_view *x, int64_t x_columns,
   return !(shift >= (uintptr_t)(x_columns * x->size) && shift + (uintptr_t)(y_columns * y->size) <= step);
 }
 
-/* x [..., k], y [..., n] called `y_name`. On success the x part of `args`, parts = 0, and the y part of `task`, all rows, are
- * complete, and `out` is y; m = 0 needs no data. Statuses are those of awq.h. */
-static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, const char *y_name, int64_t n, int64_t k, awqk_linear_args *args,
-                                       awqk_linear_task *task, awq_matrix_view *out, char *text, size_t size) {
-  awq_matrix_view in;
-  int32_t status = awq_check_matrix(x, "x", k, &in, text, size);
-  if (!status) status = awq_check_matrix(y, y_name, n, out, text, size);
+/* y [..., n] called `name` against x [..., k], of which `in` has been made: the same leading dimensions, no overlap. */
+static inline int32_t awq_check_output(const DLTensor *x, const awq_matrix_view *in, int64_t k, const DLTensor *y, const char *name, int64_t n,
+                                       awq_matrix_view *out, char *text, size_t size) {
+  const int32_t status = awq_check_matrix(y, name, n, out, text, size);
   if (status) return status;
   if (x->ndim != y->ndim)
-    return snprintf(text, size, "x has %d dimensions and %s has %d; want the same", (int)x->ndim, y_name, (int)y->ndim), AWQK_ERR_INVALID_ARGUMENT;
+    return snprintf(text, size, "x has %d dimensions and %s has %d; want the same", (int)x->ndim, name, (int)y->ndim), AWQK_ERR_INVALID_ARGUMENT;
   for (int32_t i = 0; i < x->ndim - 1; i++)
     if (x->shape[i] != y->shape[i])
-      return snprintf(text, size, "x has size %lld and %s has size %lld in dimension %d; want the same", (long long)x->shape[i], y_name,
+      return snprintf(text, size, "x has size %lld and %s has size %lld in dimension %d; want the same", (long long)x->shape[i], name,
                       (long long)y->shape[i], (int)i),
              AWQK_ERR_INVALID_ARGUMENT;
-  if (in.rows && awq_check_overlap(&in, k, out, n)) return snprintf(text, size, "%s overlaps x", y_name), AWQK_ERR_INVALID_ARGUMENT;
-  args->x = in.data;
-  args->index = NULL;
-  args->m = in.rows;
-  args->x_stride = in.stride;
-  args->x_dtype = in.dtype;
-  args->y_dtype = out->dtype;
-  args->part = 0;
-  args->parts = 0;
-  task->y = (void *)out->data;
-  task->y_stride = out->stride;
-  task->row = 0;
-  task->rows = in.rows;
+  if (in->rows && awq_check_overlap(in, k, out, n)) return snprintf(text, size, "%s overlaps x", name), AWQK_ERR_INVALID_ARGUMENT;
+  return AWQK_OK;
+}
+
+/* x [..., k] and y [..., n]. On success the x part of `args`, parts = 0, no plan, and the y part of `task`, all rows, are complete; m = 0
+ * needs no data. Statuses are those of awq.h. */
+static inline int32_t awq_linear_check(const DLTensor *x, const DLTensor *y, int64_t n, int64_t k, awqk_linear_args *args, awqk_linear_task *task,
+                                       char *text, size_t size) {
+  awq_matrix_view in, out;
+  int32_t status = awq_check_matrix(x, "x", k, &in, text, size);
+  if (!status) status = awq_check_output(x, &in, k, y, "y", n, &out, text, size);
+  if (status) return status;
+  const awqk_linear_args a = {task, 1, in.data, NULL, in.rows, in.stride, in.dtype, out.dtype, 0, 0, NULL};
+  const awqk_linear_task t = {NULL, NULL, (void *)out.data, out.stride, 0, in.rows};
+  *args = a;
+  *task = t;
   return AWQK_OK;
 }
 

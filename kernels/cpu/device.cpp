@@ -12,21 +12,20 @@
 namespace {
 
 constexpr int kSlots = 16;          /* calls at the same time whose scratch is kept */
-constexpr int32_t kMostThreads = 256;
 constexpr size_t kMostBytes = (size_t)1 << 40; /* more is a mistake, not a wish */
 
 struct alignas(64) scratch_header {
   size_t bytes;
 };
 
-/* AWQ_NUM_THREADS: 0 when unset, -1 when it isn't a number from 1 to 256. */
+/* AWQ_NUM_THREADS: 0 when unset, -1 when it isn't a number from 1 to AWQK_MOST_THREADS. */
 int32_t wanted_threads() {
   const char *text = getenv("AWQ_NUM_THREADS");
   if (!text || !*text) return 0;
   char *end;
   errno = 0;
   const long n = strtol(text, &end, 10);
-  return errno || *end || n < 1 || n > kMostThreads ? -1 : (int32_t)n;
+  return errno || *end || n < 1 || n > AWQK_MOST_THREADS ? -1 : (int32_t)n;
 }
 
 }  // namespace
@@ -40,7 +39,7 @@ int32_t awqk_cpu_count(void) { return 1; }
 
 int32_t awqk_cpu_open(int32_t index, int32_t threads, awqk_device **out) {
   *out = nullptr;
-  if (index != 0 || threads < 0 || threads > kMostThreads) return AWQK_ERR_INVALID_ARGUMENT;
+  if (index != 0 || threads < 0 || threads > AWQK_MOST_THREADS) return AWQK_ERR_INVALID_ARGUMENT;
   bool asked = threads > 0;
   if (!asked) {
     threads = wanted_threads();
@@ -50,7 +49,7 @@ int32_t awqk_cpu_open(int32_t index, int32_t threads, awqk_device **out) {
   awqk_device *device = (awqk_device *)calloc(1, sizeof *device);
   if (!device) return AWQK_ERR_OUT_OF_MEMORY;
   if (!asked) threads = awq_in_fork_child() ? 1 : awq_cpu_threads();
-  if (threads > kMostThreads) threads = kMostThreads;
+  if (threads > AWQK_MOST_THREADS) threads = AWQK_MOST_THREADS;
   device->pool = awq_pool_create(threads, asked);
   if (!device->pool) {
     free(device);

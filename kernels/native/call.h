@@ -3,6 +3,8 @@
 #ifndef AWQ_NATIVE_CALL_H
 #define AWQ_NATIVE_CALL_H
 
+#include <stdlib.h>
+
 #include "awq_backend.h"
 
 enum { AWQGO_UNSUPPORTED = 2 }; /* AWQ_ERR_UNSUPPORTED of awq.h */
@@ -35,6 +37,8 @@ static inline int32_t awqgo_score(const awqk_ops *o) { return o->score(); }
 static inline int32_t awqgo_count(const awqk_ops *o) { return o->count(); }
 static inline int32_t awqgo_describe(const awqk_ops *o, int32_t index, char *text, size_t size) { return o->describe(index, text, size); }
 static inline int32_t awqgo_open(const awqk_ops *o, int32_t index, int32_t threads, awqk_device **out) { return o->open(index, threads, out); }
+/* The present value: Go's copy is that of the start of the process. */
+static inline const char *awqgo_num_threads(void) { return getenv("AWQ_NUM_THREADS"); }
 static inline void awqgo_close(const awqk_ops *o, awqk_device *d) { o->close(d); }
 
 static inline int32_t awqgo_pack(const awqk_ops *o, awqk_device *d, int64_t n, int64_t k, int64_t group, const uint8_t *codes,

@@ -14,7 +14,6 @@ import "C"
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 	"unsafe"
@@ -130,11 +129,18 @@ func Open(opt Options) (*Device, error) {
 	if t.device_type != C.AWQK_DEVICE_CPU {
 		return nil, fmt.Errorf("%s: its memory is not the host's: %w", name, kernels.ErrUnsupported)
 	}
-	if opt.Threads < 0 || opt.Threads > math.MaxInt32 || opt.Index < 0 || opt.Index >= int(C.awqgo_count(t)) {
-		return nil, fmt.Errorf("%s: device %d with %d threads: %w", name, opt.Index, opt.Threads, kernels.ErrArgument)
+	if opt.Index < 0 || opt.Index >= int(C.awqgo_count(t)) {
+		return nil, fmt.Errorf("%s: device %d: %w", name, opt.Index, kernels.ErrArgument)
+	}
+	if opt.Threads < 0 || opt.Threads > C.AWQK_MOST_THREADS {
+		return nil, fmt.Errorf("%s: %d threads; want 1 to %d, or 0 for the default: %w", name, opt.Threads, int(C.AWQK_MOST_THREADS), kernels.ErrArgument)
 	}
 	d := &Device{table: t}
-	if err := failure(name, "open", C.awqgo_open(t, C.int32_t(opt.Index), C.int32_t(opt.Threads), &d.handle)); err != nil {
+	status := C.awqgo_open(t, C.int32_t(opt.Index), C.int32_t(opt.Threads), &d.handle)
+	if status == 1 && opt.Threads == 0 { // the one argument left that can be wrong
+		return nil, fmt.Errorf("%s: AWQ_NUM_THREADS is %.40q; want a number from 1 to %d: %w", name, C.GoString(C.awqgo_num_threads()), int(C.AWQK_MOST_THREADS), kernels.ErrArgument)
+	}
+	if err := failure(name, "open", status); err != nil {
 		return nil, err
 	}
 	d.ops = d.slots(name).Fill(ref.Ops())

@@ -198,6 +198,11 @@ class BadRequestTest(ProgramTest):
     def test_unknown_instruction_set(self):
         self.fails("quantize", "src", "dst", "--method", "rtn", "--group-size", 32, names=["sse9"], env={"AWQ_FORCE_ISA": "sse9"})
 
+    def test_thread_counts(self):
+        for count in ("0", "257", "two", "-1"):
+            self.fails("quantize", "src", "dst", "--method", "rtn", "--group-size", 32, names=["AWQ_NUM_THREADS", f'"{count}"', "1 to 256"], env={"AWQ_NUM_THREADS": count})
+        self.fails("quantize", "src", "dst", "--method", "rtn", "--group-size", 32, "--threads", 300, names=["300 threads", "1 to 256"])
+
     def test_group_size_that_does_not_divide(self):
         line = self.fails("quantize", "src", "dst", "--group-size", 64, names=["mlp.down_proj", "group_size 64", "k=96", "32, -1"])
         self.fails("quantize", "src", "dst", names=["group_size 128", "k=64", "32, -1"])

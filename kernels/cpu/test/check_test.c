@@ -39,12 +39,11 @@ static void reset(pair *p) {
 
 static awqk_linear_args args;
 static awqk_linear_task task;
-static awq_matrix_view view;
 static char text[256];
 
 static int32_t check(const pair *p) {
   memset(text, 0, sizeof text);
-  return awq_linear_check(&p->x, &p->y, "y", N, K, &args, &task, &view, text, sizeof text);
+  return awq_linear_check(&p->x, &p->y, N, K, &args, &task, text, sizeof text);
 }
 
 #define BAD(word, ...)                                                                                           \
@@ -90,9 +89,9 @@ static void calls(void) {
   EXPECT(args.m == 6, "flattened");
   GOOD(p.x_strides[0] = p.y_strides[0] = 96, p.y.data = p.buffer + K); /* side by side in one buffer */
 
-  EXPECT(awq_linear_check(NULL, NULL, "y", N, K, &args, &task, &view, text, sizeof text) == 1, "%s", text);
+  EXPECT(awq_linear_check(NULL, NULL, N, K, &args, &task, text, sizeof text) == 1, "%s", text);
   reset(&p);
-  EXPECT(awq_linear_check(&p.x, NULL, "y", N, K, &args, &task, &view, text, sizeof text) == 1 && strstr(text, "y is NULL"), "%s", text);
+  EXPECT(awq_linear_check(&p.x, NULL, N, K, &args, &task, text, sizeof text) == 1 && strstr(text, "y is NULL"), "%s", text);
   BAD("device", p.x.device.device_type = kDLCUDA);
   BAD("device", p.y.device.device_type = kDLCUDA);
   BAD("dtype", p.x.dtype.bits = 64);
