@@ -324,6 +324,29 @@ func CheckClip(w Mat, gram []float32, group int, limit, best, plain []float32) e
 	return checkLen(op, "plain", len(plain), w.Rows, w.Cols/group)
 }
 
+// CheckRefine checks what Refine gets.
+func CheckRefine(w, e, h Mat, q *QWeight, sweeps int, before, after []float64) error {
+	const op = "refine"
+	if err := CheckQuantize(w, nil, q); err != nil {
+		return err
+	}
+	if e.Data != nil {
+		if err := checkShape(op, "e", e, q.N, q.K); err != nil {
+			return err
+		}
+	}
+	if err := checkShape(op, "h", h, q.K, q.K); err != nil {
+		return err
+	}
+	if h.Stride != q.K || sweeps < 0 || sweeps > math.MaxInt32 || q.Order != nil {
+		return badf("%s: h with stride %d, %d sweeps, order of %d inputs", op, h.Stride, sweeps, len(q.Order))
+	}
+	if err := checkLen(op, "before", len(before), q.N, 1); err != nil {
+		return err
+	}
+	return checkLen(op, "after", len(after), q.N, 1)
+}
+
 // CheckSqDiff checks what SqDiff gets.
 func CheckSqDiff(a, b Mat) error {
 	const op = "sqdiff"

@@ -135,6 +135,8 @@ type Ops struct {
 	FakeQuant func(w Mat, s, limit []float32, group int, symmetric, difference bool, out Mat) error
 	Quantize  func(w Mat, limit []float32, symmetric bool, q *QWeight) error // fills q.Codes, q.Scales, q.Zeros
 	Clip      func(w Mat, gram []float32, group int, symmetric bool, limit, best, plain []float32) error
-	SqDiff    func(a, b Mat) (float64, error) // b.Data nil: zeros
-	Logits    func(p, q Mat, targets []int32, nll, kl []float64, agree []uint8) error
+	// Refine lowers the loss of each row of q, d H dT + 2 e dT with d = (code - zero) * scale - w, by its codes and scales; e.Data nil: zeros.
+	Refine func(w, e, h Mat, q *QWeight, sweeps int, before, after []float64) error
+	SqDiff func(a, b Mat) (float64, error) // b.Data nil: zeros
+	Logits func(p, q Mat, targets []int32, nll, kl []float64, agree []uint8) error
 }

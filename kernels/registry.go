@@ -55,6 +55,9 @@ func (o Ops) Fill(base Ops) Ops {
 	if o.Clip == nil {
 		o.Clip = base.Clip
 	}
+	if o.Refine == nil {
+		o.Refine = base.Refine
+	}
 	if o.SqDiff == nil {
 		o.SqDiff = base.SqDiff
 	}

@@ -137,6 +137,19 @@ typedef struct awqk_clip_args {
   int32_t symmetric;
 } awqk_clip_args;
 
+/* Moves codes (0..15) and scales of a canonical quantised weight so that the loss of each row falls: d H dT + 2 e dT with d = (code -
+ * zero) * scale - w; e NULL: zeros. Scales stay normal positive float16 numbers, zeros as they are. Coordinate descent over codes, least
+ * squares of a scale, group by group, `sweeps` times over all groups; a row whose loss would not fall keeps what it had. before, after
+ * [n]: its losses. k even. */
+typedef struct awqk_refine_args {
+  int64_t n, k, group, w_stride, e_stride;
+  const float *w, *e;          /* [n, k] */
+  const float *h;              /* [k, k] symmetric, no negative diagonal */
+  uint8_t *codes;  uint16_t *scales;  const uint8_t *zeros;  /* as in awqk_qweight */
+  double *before, *after;
+  int32_t sweeps;
+} awqk_refine_args;
+
 /* *sum = sum over [m,n] of (a - b)^2 in double, summed in a fixed order. b may be NULL (zeros). */
 typedef struct awqk_sqdiff_args { int64_t m, n, a_stride, b_stride; const float *a, *b; double *sum; } awqk_sqdiff_args;
 
@@ -182,6 +195,7 @@ typedef struct awqk_ops {
   int32_t (*logits)(awqk_device *, const awqk_logits_args *, void *stream);
   int32_t (*roof)(awqk_device *, const awqk_roof_args *, void *stream);
   int32_t (*pack_gemm)(awqk_device *, const awqk_gemm_weight *, int32_t mode, awqk_weight **out); /* what pack makes of the same weight */
+  int32_t (*refine)(awqk_device *, const awqk_refine_args *, void *stream);
 } awqk_ops;
 
 /* A plug-in's only exported symbol: the table for `abi`, NULL if it can't serve it. A library with several tables (one an

@@ -70,6 +70,7 @@ var checks = []struct {
 	{"fakequant", (*suite).fakequant},
 	{"quantize", (*suite).quantize},
 	{"clip", (*suite).clip},
+	{"refine", (*suite).refine},
 	{"sqdiff", (*suite).sqdiff},
 	{"logits", (*suite).logits},
 }

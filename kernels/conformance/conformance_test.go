@@ -182,6 +182,12 @@ func TestMistakesFail(t *testing.T) {
 			best[0] = best[len(best)-1]
 			return err
 		}}},
+		"refines nothing": {"refine", kernels.Ops{Refine: func(w, e, h kernels.Mat, q *kernels.QWeight, _ int, before, after []float64) error {
+			return base.Refine(w, e, h, q, 0, before, after)
+		}}},
+		"forgets the offset": {"refine", kernels.Ops{Refine: func(w, _, h kernels.Mat, q *kernels.QWeight, sweeps int, before, after []float64) error {
+			return base.Refine(w, kernels.Mat{}, h, q, sweeps, before, after)
+		}}},
 		"float differences": {"sqdiff", kernels.Ops{SqDiff: func(a, b kernels.Mat) (float64, error) {
 			v, err := base.SqDiff(a, b)
 			return float64(float32(v)), err

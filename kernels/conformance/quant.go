@@ -208,3 +208,82 @@ func (s *suite) clipGroup(w, gram []float32, symmetric bool, limit, best, plain 
 	}
 	return true
 }
+
+// refine starts both from the same rounding. Near ties may fall either way, so the losses count: those said must be those of the result,
+// and fall as far as the reference's.
+func (s *suite) refine() {
+	for _, c := range []struct{ n, k, group int }{{1, 32, 32}, {19, 64, 16}, {33, 128, 64}, {5, 300, 300}, {7, 96, 6}, {40, 256, 128}} {
+		for kind := range 4 {
+			symmetric, extra := kind&1 != 0, kind>>1
+			r := random(c.n, c.k, c.group, kind)
+			w := strided(r, c.n, c.k, extra, 0.05)
+			x := kernels.NewMat(normal(r, make([]float32, (c.k+20)*c.k), 1), c.k+20, c.k)
+			for i := range x.Rows { // neighbours that go together
+				row := x.Row(i)
+				for j := 1; j < len(row); j++ {
+					row[j] += 0.8 * row[j-1]
+				}
+			}
+			h := kernels.NewMat(make([]float32, c.k*c.k), c.k, c.k)
+			if s.done(s.ref.Gemm(transposed(x), x, h, 1/float32(x.Rows), false, false), "reference") {
+				return
+			}
+			var e kernels.Mat
+			if extra == 1 {
+				e = strided(r, c.n, c.k, 3, 0.01)
+			}
+			start := emptyWeight(c.n, c.k, c.group, 0)
+			if s.done(s.ref.Quantize(w, nil, symmetric, start), "reference") {
+				return
+			}
+			run := func(ops kernels.Ops, q *kernels.QWeight) (before, after []float64, err error) {
+				*q = kernels.QWeight{N: start.N, K: start.K, Group: start.Group, Codes: slices.Clone(start.Codes), Scales: slices.Clone(start.Scales), Zeros: slices.Clone(start.Zeros)}
+				before, after = make([]float64, c.n), make([]float64, c.n)
+				return before, after, ops.Refine(w, e, h, q, 3, before, after)
+			}
+			var want, got kernels.QWeight
+			_, wantAfter, err := run(s.ref, &want)
+			if s.done(err, "reference") {
+				return
+			}
+			before, after, err := run(s.ops, &got)
+			if s.done(err, "refine") {
+				return
+			}
+			var first, total, reference float64
+			for n := range c.n {
+				was, _ := rowLoss(w, e, h, start, n)
+				is, terms := rowLoss(w, e, h, &got, n)
+				tol := 1e-5*terms + 1e-12
+				if math.Abs(before[n]-was) > tol || math.Abs(after[n]-is) > tol || is > was+tol {
+					s.failf("refine n=%d k=%d group=%d symmetric=%v: row %d: loss %v to %v, said to be %v to %v", c.n, c.k, c.group, symmetric, n, was, is, before[n], after[n])
+					return
+				}
+				first, total, reference = first+was, total+is, reference+wantAfter[n]
+			}
+			if !slices.Equal(got.Zeros, start.Zeros) || total > reference+0.05*(first-reference) || reference >= first {
+				s.failf("refine n=%d k=%d group=%d symmetric=%v: loss %v, from %v; the reference reaches %v", c.n, c.k, c.group, symmetric, total, first, reference)
+				return
+			}
+		}
+	}
+}
+
+// rowLoss is d H dT + 2 e dT of a row, and the sum of its terms' sizes.
+func rowLoss(w, e, h kernels.Mat, q *kernels.QWeight, n int) (loss, terms float64) {
+	d := make([]float64, q.K)
+	for k := range d {
+		g := n*(q.K/q.Group) + k/q.Group
+		d[k] = (float64(q.Code(n, k))-float64(q.Zeros[g]))*float64(kernels.FromF16(q.Scales[g])) - float64(w.Row(n)[k])
+	}
+	add := func(v float64) { loss, terms = loss+v, terms+math.Abs(v) }
+	for k, dk := range d {
+		for c, v := range h.Row(k) {
+			add(dk * float64(v) * d[c])
+		}
+		if e.Data != nil {
+			add(2 * dk * float64(e.Row(n)[k]))
+		}
+	}
+	return loss, terms
+}

@@ -27,7 +27,7 @@ enum {
 
 constexpr awqk_ops table(uint32_t can, const char *name, int32_t (*score)(), int32_t (*describe)(int32_t, char *, size_t)) {
   struct { /* not by looking at the pointers: under a sanitizer they are no constants */
-    bool linear, gemm, rmsnorm, rope, softmax, glu, abssum, fakequant, quantize, clip, sqdiff, logits, roof;
+    bool linear, gemm, rmsnorm, rope, softmax, glu, abssum, fakequant, quantize, clip, sqdiff, logits, roof, refine;
   } filled = {};
   awqk_ops ops = {};
   ops.abi = AWQK_ABI;

@@ -71,7 +71,7 @@ struct gemm_step {
       __builtin_prefetch(c + r * ldc, 1, 3);
       __builtin_prefetch(c + r * ldc + NR - 1, 1, 3);
     }
-    micro<MR, GEMM_NV>(depth, a, b, sum);
+    micro<MR, GEMM_NV>(depth, a, MR, b, sum);
 #pragma GCC unroll 16
     for (int r = 0; r < MR; r++)
 #pragma GCC unroll 4

@@ -172,7 +172,7 @@ template <int NV> struct many_step {
 
   template <int MR> AWQ_INLINE void run() const {
     V sum[MR][NV];
-    micro<MR, NV>(depth, x, codes, sum);
+    micro<MR, NV>(depth, x, MR, codes, sum);
 #pragma GCC unroll 16
     for (int r = 0; r < MR; r++)
 #pragma GCC unroll 4

@@ -14,7 +14,7 @@ enum { AWQGO_UNSUPPORTED = 2 }; /* AWQ_ERR_UNSUPPORTED of awq.h */
 
 enum {
   AWQGO_LINEAR = 1, AWQGO_GEMM = 2, AWQGO_RMSNORM = 4, AWQGO_ROPE = 8, AWQGO_SOFTMAX = 16, AWQGO_GLU = 32, AWQGO_ABSSUM = 64,
-  AWQGO_FAKEQUANT = 128, AWQGO_QUANTIZE = 256, AWQGO_CLIP = 512, AWQGO_SQDIFF = 1024, AWQGO_LOGITS = 2048, AWQGO_PACK_GEMM = 4096
+  AWQGO_FAKEQUANT = 128, AWQGO_QUANTIZE = 256, AWQGO_CLIP = 512, AWQGO_SQDIFF = 1024, AWQGO_LOGITS = 2048, AWQGO_PACK_GEMM = 4096, AWQGO_REFINE = 8192
 };
 
 /* What the table offers, as a sum of the numbers above. */
@@ -24,7 +24,8 @@ static inline uint32_t awqgo_slots(const awqk_ops *o) {
          (AWQGO_HAS(o, rope) ? AWQGO_ROPE : 0) | (AWQGO_HAS(o, softmax) ? AWQGO_SOFTMAX : 0) | (AWQGO_HAS(o, glu) ? AWQGO_GLU : 0) |
          (AWQGO_HAS(o, abssum) ? AWQGO_ABSSUM : 0) | (AWQGO_HAS(o, fakequant) ? AWQGO_FAKEQUANT : 0) |
          (AWQGO_HAS(o, quantize) ? AWQGO_QUANTIZE : 0) | (AWQGO_HAS(o, clip) ? AWQGO_CLIP : 0) |
-         (AWQGO_HAS(o, sqdiff) ? AWQGO_SQDIFF : 0) | (AWQGO_HAS(o, logits) ? AWQGO_LOGITS : 0) | (AWQGO_HAS(o, pack_gemm) ? AWQGO_PACK_GEMM : 0);
+         (AWQGO_HAS(o, sqdiff) ? AWQGO_SQDIFF : 0) | (AWQGO_HAS(o, logits) ? AWQGO_LOGITS : 0) | (AWQGO_HAS(o, pack_gemm) ? AWQGO_PACK_GEMM : 0) |
+         (AWQGO_HAS(o, refine) ? AWQGO_REFINE : 0);
 }
 
 /* The table is of our ABI and can at least be described and opened. */
@@ -123,6 +124,13 @@ static inline int32_t awqgo_clip(const awqk_ops *o, awqk_device *d, int64_t n, i
                                  int64_t w_stride, const float *gram, float *limit, float *best, float *plain, int32_t symmetric) {
   awqk_clip_args g = {n, k, group, w_stride, w, gram, limit, best, plain, symmetric};
   return o->clip(d, &g, NULL);
+}
+
+static inline int32_t awqgo_refine(const awqk_ops *o, awqk_device *d, int64_t n, int64_t k, int64_t group, const float *w, int64_t w_stride,
+                                   const float *e, int64_t e_stride, const float *h, uint8_t *codes, uint16_t *scales, const uint8_t *zeros,
+                                   double *before, double *after, int32_t sweeps) {
+  awqk_refine_args g = {n, k, group, w_stride, e_stride, w, e, h, codes, scales, zeros, before, after, sweeps};
+  return o->refine(d, &g, NULL);
 }
 
 static inline int32_t awqgo_sqdiff(const awqk_ops *o, awqk_device *d, int64_t m, int64_t n, const float *a, int64_t a_stride,

@@ -122,6 +122,16 @@ func (d *Device) slots(name string) kernels.Ops {
 				floats(gram), floats(limit), floats(best), floats(plain), boolean(symmetric)))
 		}
 	}
+	if have&C.AWQGO_REFINE != 0 {
+		ops.Refine = func(w, e, hm kernels.Mat, q *kernels.QWeight, sweeps int, before, after []float64) error {
+			if err := kernels.CheckRefine(w, e, hm, q, sweeps, before, after); err != nil || q.N == 0 {
+				return err
+			}
+			return fail("refine", C.awqgo_refine(t, h, C.int64_t(q.N), C.int64_t(q.K), C.int64_t(q.Group), floats(w.Data), C.int64_t(w.Stride),
+				floats(e.Data), C.int64_t(e.Stride), floats(hm.Data), octets(q.Codes), ptr[C.uint16_t](q.Scales), octets(q.Zeros), doubles(before),
+				doubles(after), C.int32_t(sweeps)))
+		}
+	}
 	if have&C.AWQGO_SQDIFF != 0 {
 		ops.SqDiff = func(a, b kernels.Mat) (float64, error) {
 			if err := kernels.CheckSqDiff(a, b); err != nil || a.Rows == 0 || a.Cols == 0 {

@@ -21,6 +21,7 @@ func Ops() kernels.Ops {
 		FakeQuant: fakequant,
 		Quantize:  quantize,
 		Clip:      clip,
+		Refine:    refine,
 		SqDiff:    sqdiff,
 		Logits:    logits,
 	}

@@ -1,0 +1,2 @@
+#include "isa_avx2.h"
+#include "refine_tile.h"

@@ -1,0 +1,2 @@
+#include "isa_avx512.h"
+#include "refine_tile.h"

@@ -1,0 +1,2 @@
+#include "isa_neon.h"
+#include "refine_tile.h"

@@ -1,0 +1,2 @@
+#include "isa_scalar.h"
+#include "refine_tile.h"
