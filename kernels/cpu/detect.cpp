@@ -33,6 +33,11 @@ static bool tiles_allowed() {
   return known > 0;
 }
 
+extern "C" bool awq_slow_bf16(void) {
+  uint32_t a, b, c, d;
+  return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
+}
+
 extern "C" uint32_t awq_cpu_features(void) {
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
@@ -47,10 +52,13 @@ extern "C" uint32_t awq_cpu_features(void) {
   if ((features & AWQ_CAN_AVX2) && (state & 0xe0) == 0xe0 && (b & need) == need) {
     features |= AWQ_CAN_AVX512;
     if (c & bit_AVX512VNNI) features |= AWQ_CAN_AVX512VNNI;
-    const uint32_t tiles = 1u << 24, tiles_int8 = 1u << 25; /* of EDX */
-    if ((d & tiles) && (d & tiles_int8) && (state & 0x60000) == 0x60000 && tiles_allowed()) features |= AWQ_CAN_AMX;
+    const uint32_t tiles = 1u << 22 | 1u << 24 | 1u << 25; /* of EDX: bf16, tiles, int8 */
+    if ((d & tiles) == tiles && (state & 0x60000) == 0x60000 && tiles_allowed()) features |= AWQ_CAN_AMX;
   }
-  if ((features & AWQ_CAN_AVX2) && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4)) features |= AWQ_CAN_AVXVNNI;
+  if ((features & AWQ_CAN_AVX2) && __get_cpuid_count(7, 1, &a, &b, &c, &d)) {
+    if (a & 1u << 4) features |= AWQ_CAN_AVXVNNI;
+    if ((features & AWQ_CAN_AVX512) && (a & 1u << 5)) features |= AWQ_CAN_AVX512BF16;
+  }
   return features;
 }
 

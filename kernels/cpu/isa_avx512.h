@@ -74,6 +74,24 @@ template <int B> AWQ_INLINE void ibytes_out(I x, int8_t *to) {
   _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8(_mm512_srli_epi32(_mm512_permutexvar_epi32(lanes, x.a), 8 * B)));
 }
 
+#ifdef AWQ_BF16
+/* Codes as bfloat16 in pairs of k, a 32-bit lane a channel: nibbles e and e + 4 lie in the two halves of a lane. */
+enum { BF16_BIAS = 0x10001 };
+typedef I bf16_table;
+AWQ_INLINE bf16_table bf16_load(const uint16_t (&integers)[32]) { return iload(integers); }
+AWQ_INLINE void bf16_line(const uint16_t *from, uint16_t *to) { /* 0 4 1 5 2 6 3 7 */
+  const __m128i v = _mm_loadu_si128((const __m128i *)from);
+  _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi16(v, _mm_srli_si128(v, 8)));
+}
+AWQ_INLINE void bf16_codes(const uint8_t *line, I bias, bf16_table table, uint8_t *to) {
+  const I word = iload(line), low = iset(0x000f000f);
+  istore(to, {_mm512_permutexvar_epi16(iadd(iand(word, low), bias).a, table.a)});
+  istore(to + 64, {_mm512_permutexvar_epi16(iadd(iand(iright<4>(word), low), bias).a, table.a)});
+  istore(to + 128, {_mm512_permutexvar_epi16(iadd(iand(iright<8>(word), low), bias).a, table.a)});
+  istore(to + 192, {_mm512_permutexvar_epi16(iadd(iand(iright<12>(word), low), bias).a, table.a)});
+}
+#endif
+
 #ifdef AWQ_VNNI
 typedef I P;
 AWQ_INLINE P pzero() { return {_mm512_set1_epi32(0)}; }

@@ -1,6 +1,8 @@
 /* y = x . W^T for the tasks of a call: x is prepared once, then chunks of panels, of all tasks, are dealt to the threads. Which
- * arithmetic an exact call gets depends on its rows and the instruction set alone (linear_dot.h, linear_float.h); within one
- * arithmetic the bits of a row of y depend neither on the other rows, nor on threads, parts, strides or siblings. */
+ * arithmetic an exact call gets depends on its rows, the dtype of x and the instruction set alone (linear_dot.h, linear_float.h,
+ * linear_bf16.h); within one arithmetic the bits of a row of y depend neither on the other rows, nor on threads, parts, strides or
+ * siblings. */
+#include "linear_bf16.h"
 #include "linear_dot.h"
 #include "linear_float.h"
 
@@ -12,6 +14,7 @@ typedef const awqk_linear_task *Task;
 enum {
   PREPARED_BYTES = 8 << 20,    /* of x at once */
   LEAST_BLOCK = 48,
+  LEAST_BF16_BLOCK = 96,       /* codes are spread out for each block anew */
   MOST_BLOCK = 480, /* rows prepared at once */
   WIDTH = 4                    /* panels whose sums are made side by side: streams from memory, sharers of x in the cache */
 };
@@ -20,7 +23,7 @@ static_assert(LEAST_BLOCK % GEMM_MR == 0 && MOST_BLOCK % GEMM_MR == 0, "row bloc
 /* For callers without a plan. */
 const awqk_plan OWN_PLAN = {INT32_MAX, 8, 2, 64 << 10, 30};
 
-enum arithmetic { INT8_DIGIT, EXACT_DIGITS, FEW_FLOATS, MANY_FLOATS };
+enum arithmetic { INT8_DIGIT, EXACT_DIGITS, FEW_FLOATS, MANY_FLOATS, BF16_PRODUCTS };
 
 struct linear_job {
   Args g;
@@ -28,6 +31,7 @@ struct linear_job {
   enum arithmetic arithmetic;
   digits d;
   floats f;
+  bfloats b;
   int64_t row0, rows;          /* the block, in rows of the call */
   span *tile;                  /* rows of the block that are prepared together: single ones, or tiles of micro() */
   int64_t *first;              /* [tasks + 1]: first chunk of each task */
@@ -59,6 +63,7 @@ void prepare_tile(void *argument, int64_t chunk, int32_t) {
     const char *row = (const char *)g->x + at * g->x_stride * value_size(g->x_dtype);
     if (j->arithmetic == MANY_FLOATS) prepare_floats(&j->f, g->tasks->w, row, g->x_dtype, tile.from, tile.to - tile.from, i - tile.from);
     else if (j->arithmetic == FEW_FLOATS) prepare_floats(&j->f, g->tasks->w, row, g->x_dtype, i, 0, 0);
+    else if (HAS_BF16 && j->arithmetic == BF16_PRODUCTS) prepare_bf16(&j->b, g->tasks->w, row, i);
     else prepare_digits(&j->d, g->tasks->w, row, g->x_dtype, i);
   }
 }
@@ -101,6 +106,7 @@ AWQ_INLINE V silu(V x) { return vdiv(x, vadd(vset(1), vexp(vsub(vset(0), x)))); 
 template <bool FLOATS> void sums(const linear_job *j, const awqk_weight *w, span panels, span rows, char *codes, float *acc) {
   if (j->arithmetic == INT8_DIGIT) return sum_digits<1>(&j->d, w, panels, rows, j->plan, (uint8_t *)codes, acc);
   if (j->arithmetic == EXACT_DIGITS) return sum_digits<3>(&j->d, w, panels, rows, j->plan, (uint8_t *)codes, acc);
+  if (HAS_BF16 && j->arithmetic == BF16_PRODUCTS) return sum_bf16(&j->b, w, panels, rows, j->plan->ahead, (uint8_t *)codes, acc);
   if constexpr (FLOATS) {
     if (j->arithmetic == FEW_FLOATS) return sum_few<FLOATS>(&j->f, w, panels, rows, j->plan->ahead, acc);
     sum_many<FLOATS>(&j->f, w, panels, rows, (float *)codes, acc);
@@ -160,6 +166,13 @@ totals total(Args g) {
   return s;
 }
 
+/* Rows: of the largest task. One row alone goes by digits wherever they are used at all. */
+enum arithmetic arithmetic_of(Args g, const awqk_plan *plan, int64_t rows) {
+  if (g->tasks->w->mode == AWQK_INT8) return INT8_DIGIT;
+  if (HAS_BF16 && g->x_dtype == AWQK_BF16 && rows > 1) return BF16_PRODUCTS;
+  return rows <= DIGIT_ROWS ? EXACT_DIGITS : rows <= plan->decode_rows ? FEW_FLOATS : MANY_FLOATS;
+}
+
 /* Panels a chunk: enough bytes to stream, few enough that a late thread costs little. */
 int64_t chunk_of(const awqk_weight *w, const awqk_plan *plan, int64_t panels, int32_t threads) {
   const int64_t size = most(blocks(plan->chunk_bytes, w->panel_bytes), blocks(panels, 16 * threads));
@@ -192,25 +205,29 @@ extern "C" int32_t AWQ_KERNEL_NAME(linear_w4)(awqk_device *device, const awqk_li
   linear_job j = {};
   j.g = g;
   j.plan = g->plan ? g->plan : &OWN_PLAN;
-  j.arithmetic = w->mode == AWQK_INT8              ? INT8_DIGIT
-                 : all.rows <= DIGIT_ROWS          ? EXACT_DIGITS
-                 : all.rows <= j.plan->decode_rows ? FEW_FLOATS
-                                                   : MANY_FLOATS;
-  const bool integers = j.arithmetic <= EXACT_DIGITS;
+  j.arithmetic = arithmetic_of(g, j.plan, all.rows);
+  const bool integers = j.arithmetic <= EXACT_DIGITS, bf16 = j.arithmetic == BF16_PRODUCTS;
   j.d.count = j.arithmetic == EXACT_DIGITS ? 3 : 1;
   j.d.depth = j.f.depth = 8 * w->lines;
+  j.b.lines = blocks(w->lines, BF16_LINES) * BF16_LINES;
+  j.b.depth = 8 * j.b.lines;
 
-  const int64_t row_bytes = w->segments * j.d.depth * (integers ? j.d.count : 4);
-  const int64_t block = least(g->m, most(LEAST_BLOCK, least(MOST_BLOCK, PREPARED_BYTES / row_bytes / GEMM_MR * GEMM_MR)));
+  const int64_t depth_bytes = bf16 ? 2 * j.b.depth : j.d.depth * (integers ? j.d.count : 4), row_bytes = w->segments * depth_bytes;
+  const int64_t fit = bf16 ? BF16_BYTES / row_bytes / BF16_ROWS * BF16_ROWS : PREPARED_BYTES / row_bytes / GEMM_MR * GEMM_MR;
+  const int64_t block = least(g->m, most(bf16 ? (int)LEAST_BF16_BLOCK : (int)LEAST_BLOCK, least(MOST_BLOCK, fit)));
   j.chunk_panels = chunk_of(w, j.plan, all.panels, threads);
-  j.code_bytes = integers ? w->lines * SPREAD_LINE : j.arithmetic == MANY_FLOATS ? w->lines * 8 * GEMM_NV * 64 : 0;
+  j.code_bytes = integers                      ? w->lines * SPREAD_LINE
+                 : j.arithmetic == MANY_FLOATS ? w->lines * 8 * GEMM_NV * 64
+                 : bf16                        ? j.b.lines * BF16_LINE * BF16_PANELS
+                                               : 0;
   j.own_bytes = round64(j.code_bytes + (all.gated ? 2 : 1) * WIDTH * 64 * least(block, all.rows));
-  const int64_t slack = 16 * j.d.depth; /* a tile reads sixteen virtual rows, wanted or not */
+  const int64_t slack = 16 * (bf16 ? depth_bytes : j.d.depth); /* a tile reads sixteen (virtual) rows, wanted or not */
   const int64_t x_bytes = round64(block * row_bytes + slack), steps = integers ? round64(block * w->segments * 4) : 0;
   const int64_t digit_sums = steps * j.d.count, tiles = round64(block * (int64_t)sizeof(span)), firsts = round64((g->count + 1) * 8);
   char *scratch = (char *)awq_scratch_get(device, (size_t)(x_bytes + steps + digit_sums + tiles + firsts + threads * j.own_bytes));
   if (!scratch) return AWQK_ERR_OUT_OF_MEMORY;
   j.f.x = (float *)scratch;
+  j.b.x = (uint16_t *)scratch;
   j.d.q = (int8_t *)scratch;
   j.d.step = (float *)(scratch + x_bytes);
   j.d.sum = (float *)(scratch + x_bytes + steps);
@@ -219,7 +236,7 @@ extern "C" int32_t AWQ_KERNEL_NAME(linear_w4)(awqk_device *device, const awqk_li
   j.own = scratch + x_bytes + steps + digit_sums + tiles + firsts;
 
   for (j.row0 = 0; j.row0 < g->m; j.row0 += block) {
-    j.rows = j.d.rows = j.f.rows = least(block, g->m - j.row0);
+    j.rows = j.d.rows = j.f.rows = j.b.rows = least(block, g->m - j.row0);
     run(device, alone, cut_tiles(&j), (double)j.rows * (double)w->k / 2, prepare_tile, &j);
     const double products = deal(&j);
     run(device, alone, j.first[g->count], products * j.plan->picoseconds / 1000, linear_chunk, &j);

@@ -13,7 +13,7 @@ namespace {
 
 enum {
   WIDE_SUMS = 64,  /* DOT_LINES of an instruction set whose partial sums hold a whole segment */
-  ALL_ROWS = 1 << 30 /* DIGIT_ROWS of one whose exact mode always uses digits: it has dot products of bytes */
+  ALL_ROWS = 1 << 30 /* DIGIT_ROWS of one whose exact mode never uses floats: it has dot products of bytes */
 };
 
 AWQ_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -115,6 +115,10 @@ const shape shapes[] = {
     {11, 130, 576, 192}, {6, 15, 26, 13},   {40, 272, 320, 64}, {10, 19, 2064, 2064}, {500, 5, 64, 32},
 };
 
+/* Rows of bfloat16 about the edges of every row tile, channels and groups about those of panels and steps. x: index % 3 below. */
+const int64_t bf16_rows[] = {1, 2, 3, 6, 7, 12, 13, 16, 17, 32, 33, 64};
+const shape bf16_shapes[] = {{0, 41, 128, 32}, {0, 31, 192, 64}, {0, 70, 256, 128}, {0, 20, 300, 300}, {0, 49, 120, 40}, {0, 9, 26, 13}};
+
 void one(const awqk_ops *ops, const shape &s, int index, int32_t mode, std::vector<char> *same) {
   source r((uint64_t)index + 100);
   const weight w(r, s.n, s.k, s.group, index % 2 == 0);
@@ -170,13 +174,14 @@ void zero_weights(const awqk_ops *ops) {
   device d(ops, 1);
   awqk_weight *p;
   CHECK(ops->pack(d.d, &w.q, AWQK_EXACT, &p) == 0, "%s", ops->name);
-  for (int64_t m : {1, 3, 20}) {
-    tensor x(m, 256, 0, AWQK_F32), y(m, 20, 0, AWQK_F32);
-    for (int64_t i = 0; i < m * 256; i++) put(x.bytes.data(), i, AWQK_F32, r.normal() * 100);
-    forward(ops, d.d, p, x, y, 0);
-    for (int64_t i = 0; i < m; i++)
-      for (int64_t n = 0; n < 20; n++) CHECK(y.value(i, n) == w.bias[(size_t)n], "%s: %g", ops->name, (double)y.value(i, n));
-  }
+  for (int64_t m : {1, 3, 20})
+    for (int32_t in : {AWQK_F32, AWQK_BF16}) {
+      tensor x(m, 256, 0, in), y(m, 20, 0, AWQK_F32);
+      for (int64_t i = 0; i < m * 256; i++) put(x.bytes.data(), i, in, r.normal() * 100);
+      forward(ops, d.d, p, x, y, 0);
+      for (int64_t i = 0; i < m; i++)
+        for (int64_t n = 0; n < 20; n++) CHECK(y.value(i, n) == w.bias[(size_t)n], "%s: %g", ops->name, (double)y.value(i, n));
+    }
   ops->unpack(d.d, p);
 }
 
@@ -186,13 +191,15 @@ void bad_numbers(const awqk_ops *ops) {
   const weight w(r, 32, 128, 64, false);
   device d(ops, 1);
   for (int32_t mode : {AWQK_EXACT, AWQK_INT8})
-    for (int64_t m : {2, 30})
+    for (int64_t at = 0; at < 6; at++)
       for (float bad : {NAN, INFINITY}) {
+        const int64_t m = at % 2 ? 2 : 30;
+        const int32_t in = (int32_t)at / 2;
         awqk_weight *p;
         CHECK(ops->pack(d.d, &w.q, mode, &p) == 0, "%s", ops->name);
-        tensor x(m, 128, 0, AWQK_F32), y(m, 32, 0, AWQK_F32);
-        for (int64_t i = 0; i < m * 128; i++) put(x.bytes.data(), i, AWQK_F32, r.normal());
-        put(x.bytes.data(), 128 + 70, AWQK_F32, bad);
+        tensor x(m, 128, 0, in), y(m, 32, 0, AWQK_F32);
+        for (int64_t i = 0; i < m * 128; i++) put(x.bytes.data(), i, in, r.normal());
+        put(x.bytes.data(), 128 + 70, in, bad);
         forward(ops, d.d, p, x, y, 0);
         for (int64_t i = 0; i < m; i++)
           for (int64_t n = 0; n < 32; n++) {
@@ -321,18 +328,19 @@ void ordered(const awqk_ops *ops) {
   for (int32_t i = 0; i < 256; i++) order[(size_t)i] = i * 37 % 256;
   for (int32_t mode : {AWQK_EXACT, AWQK_INT8})
     for (int64_t m : {1, 4, 50}) {
+      const int32_t in = m == 4 ? AWQK_BF16 : AWQK_F32;
       awqk_weight *plain, *turned;
       w.q.order = nullptr;
       CHECK(ops->pack(d.d, &w.q, mode, &plain) == 0, "%s", ops->name);
       w.q.order = order.data();
       CHECK(ops->pack(d.d, &w.q, mode, &turned) == 0, "%s", ops->name);
-      tensor x(m, 256, 0, AWQK_F32), t(m, 256, 0, AWQK_F32);
+      tensor x(m, 256, 0, in), t(m, 256, 0, in);
       for (int64_t i = 0; i < m; i++)
         for (int64_t k = 0; k < 256; k++) {
           const float f = r.normal();
-          put(x.bytes.data(), i * 256 + k, AWQK_F32, f);
+          put(x.bytes.data(), i * 256 + k, in, f);
           for (int32_t at = 0; at < 256; at++)
-            if (order[(size_t)at] == k) put(t.bytes.data(), i * 256 + at, AWQK_F32, f);
+            if (order[(size_t)at] == k) put(t.bytes.data(), i * 256 + at, in, f);
         }
       CHECK(plainly(ops, d.d, turned, x, 33, AWQK_F32) == plainly(ops, d.d, plain, t, 33, AWQK_F32),
             "%s mode %d m %ld: the order changes more than x", ops->name, mode, (long)m);
@@ -409,11 +417,13 @@ void sizes(const awqk_ops *ops) {
   device d(ops, 1);
   for (int32_t mode : {AWQK_EXACT, AWQK_INT8})
     for (double size : {1e-45, 1e-38, 1e-25, 1e-6, 1e20, 1e35})
-      for (int64_t m : {1, 3}) {
+      for (int64_t at = 0; at < 4; at++) {
+        const int64_t m = at % 2 ? 3 : 1;
+        const int32_t in = at / 2 ? AWQK_BF16 : AWQK_F32;
         awqk_weight *p;
         CHECK(ops->pack(d.d, &w.q, mode, &p) == 0, "%s", ops->name);
-        tensor x(m, 256, 0, AWQK_F32), y(m, 32, 0, AWQK_F32);
-        for (int64_t i = 0; i < m * 256; i++) put(x.bytes.data(), i, AWQK_F32, (float)((r.uniform() - 0.5) * size));
+        tensor x(m, 256, 0, in), y(m, 32, 0, AWQK_F32);
+        for (int64_t i = 0; i < m * 256; i++) put(x.bytes.data(), i, in, (float)((r.uniform() - 0.5) * size));
         forward(ops, d.d, p, x, y, 0);
         for (int64_t i = 0; i < m; i++)
           for (int64_t n = 0; n < 32; n++) {
@@ -463,6 +473,9 @@ void test_linear(const std::vector<const awqk_ops *> &tables) {
       one(ops, shapes[i], i, AWQK_EXACT, nullptr);
       one(ops, shapes[i], i, AWQK_INT8, &same[(size_t)i]);
     }
+    int index = 2;
+    for (shape s : bf16_shapes)
+      for (int64_t m : bf16_rows) s.m = m, one(ops, s, index, AWQK_EXACT, nullptr), index += 3;
     zero_weights(ops);
     bad_numbers(ops);
     siblings(ops);

@@ -3,4 +3,6 @@
 #include "../../detect.cpp"
 #undef awq_cpu_features
 
-extern "C" uint32_t awq_cpu_features(void) { return awq_machine_features() | AWQ_CAN_AVX512 | AWQ_CAN_AVX512VNNI | AWQ_CAN_AVXVNNI | AWQ_CAN_AMX; }
+extern "C" uint32_t awq_cpu_features(void) {
+  return awq_machine_features() | AWQ_CAN_AVX512 | AWQ_CAN_AVX512VNNI | AWQ_CAN_AVX512BF16 | AWQ_CAN_AVXVNNI | AWQ_CAN_AMX;
+}

@@ -11,6 +11,7 @@
 typedef float __m512 __attribute__((vector_size(64), aligned(64)));
 typedef int32_t __m512i __attribute__((vector_size(64), aligned(64)));
 typedef uint32_t emulated_u512 __attribute__((vector_size(64), aligned(64)));
+typedef __m512i __m512bh;
 struct __m128i { uint8_t b[16]; };
 struct __m256i { uint16_t h[16]; };
 union emulated_512 {
@@ -19,6 +20,7 @@ union emulated_512 {
   float f[16];
   int32_t i[16];
   int16_t s[32];
+  uint16_t h[32];
   uint8_t b[64];
   int8_t c[64];
 };
@@ -93,6 +95,22 @@ CALL __m512i _mm512_permutexvar_epi32(__m512i index, __m512i a) {
   for (int k = 0; k < 16; k++) r.i[k] = x.i[n.i[k] & 15];
   return r.w;
 }
+CALL __m512i _mm512_permutexvar_epi16(__m512i index, __m512i a) {
+  emulated_512 n, x, r;
+  n.w = index, x.w = a;
+  for (int k = 0; k < 32; k++) r.h[k] = x.h[n.h[k] & 31];
+  return r.w;
+}
+CALL __m128i _mm_srli_si128(__m128i a, int bytes) {
+  __m128i r = {};
+  for (int k = bytes; k < 16; k++) r.b[k - bytes] = a.b[k];
+  return r;
+}
+CALL __m128i _mm_unpacklo_epi16(__m128i a, __m128i b) {
+  __m128i r;
+  for (int k = 0; k < 4; k++) __builtin_memcpy(r.b + 4 * k, a.b + 2 * k, 2), __builtin_memcpy(r.b + 4 * k + 2, b.b + 2 * k, 2);
+  return r;
+}
 CALL __m128i _mm512_cvtepi32_epi8(__m512i a) {
   emulated_512 x;
   x.w = a;
@@ -150,6 +168,22 @@ CALL __m512i _mm512_dpbusd_epi32(__m512i acc, __m512i a, __m512i b) {
   return r.w;
 }
 
+/* bfloat16 products: operands and results below 2^-126 become zero, sums are rounded to nearest whatever the mode. */
+SHORT float emulated_daz(float f) { return __builtin_fabsf(f) < 0x1p-126f ? __builtin_copysignf(0, f) : f; }
+SHORT float emulated_bf16(uint16_t h) { return emulated_daz(awq_bf16_to_f32(h)); }
+SHORT float emulated_fma(float a, float b, float c) {
+  /* whether a result is tiny the CPU decides after rounding to 24 bits without a bound to the exponent; the products are exact in double */
+  const double exact = (double)a * (double)b + (double)emulated_daz(c);
+  return __builtin_fabs(exact) < 0x1.ffffffp-127 ? (float)__builtin_copysign(0, exact) : __builtin_fmaf(a, b, emulated_daz(c));
+}
+CALL __m512 _mm512_dpbf16_ps(__m512 acc, __m512bh a, __m512bh b) { /* the odd product first */
+  emulated_512 r = {acc}, x, y;
+  x.w = a, y.w = b;
+  for (int k = 0; k < 16; k++)
+    for (int i = 1; i >= 0; i--) r.f[k] = emulated_fma(emulated_bf16(x.h[2 * k + i]), emulated_bf16(y.h[2 * k + i]), r.f[k]);
+  return r.v;
+}
+
 /* AMX: eight tiles of up to 16 rows of 64 bytes a thread, shaped by the configuration. What lies beyond a tile's shape is zero after
  * each write; an operand of another shape, or a tile without configuration, faults on the CPU and aborts here. */
 struct emulated_tiles {
@@ -196,6 +230,25 @@ CALL void _tile_dpbsud(int c, int a, int b) { /* signed bytes of a times unsigne
       int32_t sum;
       __builtin_memcpy(&sum, &t.data[c][m][4 * n], 4);
       for (int k = 0; k < t.bytes[a]; k++) sum = (int32_t)((uint32_t)sum + (uint32_t)((int8_t)t.data[a][m][k] * t.data[b][k / 4][4 * n + k % 4]));
+      __builtin_memcpy(&t.data[c][m][4 * n], &sum, 4);
+    }
+}
+CALL void _tile_dpbf16ps(int c, int a, int b) { /* a chain of even and one of odd k, added, then to the sum */
+  emulated_tiles &t = emulated_tile;
+  emulated_check(c), emulated_check(a), emulated_check(b);
+  if (t.rows[c] != t.rows[a] || t.bytes[a] != 4 * t.rows[b] || t.bytes[c] != t.bytes[b]) __builtin_trap();
+  for (int m = 0; m < t.rows[c]; m++)
+    for (int n = 0; n < t.bytes[c] / 4; n++) {
+      float chain[2] = {0, 0}, sum;
+      for (int k = 0; k < t.bytes[a] / 4; k++)
+        for (int i = 0; i < 2; i++) {
+          uint16_t x, y;
+          __builtin_memcpy(&x, &t.data[a][m][4 * k + 2 * i], 2);
+          __builtin_memcpy(&y, &t.data[b][k][4 * n + 2 * i], 2);
+          chain[i] = emulated_fma(emulated_bf16(x), emulated_bf16(y), chain[i]);
+        }
+      __builtin_memcpy(&sum, &t.data[c][m][4 * n], 4);
+      sum = emulated_fma(1, sum, emulated_fma(1, chain[0], chain[1]));
       __builtin_memcpy(&t.data[c][m][4 * n], &sum, 4);
     }
 }

@@ -1,0 +1,2 @@
+#include "isa_avx512bf16.h"
+#include "linear_tile.h"
