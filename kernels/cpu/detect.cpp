@@ -78,9 +78,10 @@ extern "C" void awq_cpu_brand(char *text, size_t size) {
 }
 #elif defined(__aarch64__)
 extern "C" uint32_t awq_cpu_features(void) {
-  const unsigned long can = getauxval(AT_HWCAP);
+  const unsigned long can = getauxval(AT_HWCAP), can2 = getauxval(AT_HWCAP2);
   if (!(can & HWCAP_ASIMD)) return 0;
-  return AWQ_CAN_NEON | (can & HWCAP_ASIMDDP ? AWQ_CAN_DOTPROD : 0) | (getauxval(AT_HWCAP2) & HWCAP2_I8MM ? AWQ_CAN_I8MM : 0);
+  return AWQ_CAN_NEON | (can & HWCAP_ASIMDDP ? AWQ_CAN_DOTPROD : 0) | (can2 & HWCAP2_I8MM ? AWQ_CAN_I8MM : 0) |
+         (can2 & HWCAP2_BF16 ? AWQ_CAN_BF16 : 0);
 }
 
 extern "C" void awq_cpu_brand(char *text, size_t size) {

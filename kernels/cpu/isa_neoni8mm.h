@@ -6,7 +6,9 @@
 #ifndef AWQ_ISA_NEONI8MM_H
 #define AWQ_ISA_NEONI8MM_H
 
+#ifndef AWQ_ISA
 #define AWQ_ISA neoni8mm
+#endif
 #define AWQ_DOTPROD 1
 #define AWQ_TILES 1
 #include "isa_neon.h"

@@ -1,0 +1,2 @@
+#include "isa_neonbf16.h"
+#include "linear_tile.h"
