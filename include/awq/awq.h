@@ -95,8 +95,10 @@ enum {
  *         sum|w x|), max|x| of each group, however the terms cancel. Either float32 multiply-adds over x as given (float16 and
  *         bfloat16 widen exactly), or, where that is faster, integers: x is aligned to the largest |x| of its row and group (or 256
  *         of it, if that is less), as float32 addition aligns its terms, |x - x'| <= 2^-23 * 1.01 max|x|; sums in a group are
- *         then exact. Rows of calls with two or more rows (grouped: whose largest expert has two or more) have the same bits in any
- *         such call of one instruction set; a single row may differ from them in the last bits.
+ *         then exact. Or, of bfloat16 x, the CPU's bfloat16 products with float32 sums, which take what is smaller than 2^-126 (x and
+ *         sums, before they are scaled) for zero: k 2^-122 max scale more error at most. Rows of calls with two or more rows
+ *         (grouped: whose largest expert has two or more) have the same bits in any such call of one instruction set with the same
+ *         dtype of x; a single row may differ from them in the last bits.
  *  INT8   opt-in: x is rounded to int8 per row and group of K, symmetric with step max|x|/127, so |x - x'| <= step/2; products
  *         and sums in a group are exact integers. A row has the same bits in every call, alone or in a batch, on every instruction set.
  *  In both, results depend neither on the number of threads or parts, nor on strides, alignment or siblings in the call. A row of x
