@@ -110,6 +110,14 @@ func (q *QWeight) Check() error {
 
 // Check tells whether g's sizes and arrays agree.
 func (g *GemmWeight) Check() error {
+	if err := g.CheckRest(); err != nil {
+		return err
+	}
+	return checkLen("gemm weight", "qweight", len(g.QWeight), g.K, g.N/2)
+}
+
+// CheckRest is Check without QWeight.
+func (g *GemmWeight) CheckRest() error {
 	const op = "gemm weight"
 	if g == nil || g.N < 1 || g.N%8 != 0 || g.K < 2 || g.K%2 != 0 {
 		if g == nil {
@@ -121,9 +129,6 @@ func (g *GemmWeight) Check() error {
 		return err
 	}
 	groups := g.K / g.Group
-	if err := checkLen(op, "qweight", len(g.QWeight), g.K, g.N/2); err != nil {
-		return err
-	}
 	if g.QZeros != nil {
 		if err := checkLen(op, "qzeros", len(g.QZeros), groups, g.N/2); err != nil {
 			return err

@@ -38,7 +38,13 @@ func (g *GemmWeight) Canonical() (*QWeight, error) {
 
 // BadScale is the first scale that is infinite or no number, and where it lies; -1 if there is none.
 func (g *GemmWeight) BadScale() (at int, scale float32) {
-	for i := 0; i+1 < len(g.Scales); i += 2 {
+	i := 0
+	for ; i+8 <= len(g.Scales); i += 8 { // four at a time: an exponent of all ones overflows into the sign
+		if (binary.LittleEndian.Uint64(g.Scales[i:])&0x7c007c007c007c00+0x0400040004000400)&0x8000800080008000 != 0 {
+			break
+		}
+	}
+	for ; i+1 < len(g.Scales); i += 2 {
 		if h := binary.LittleEndian.Uint16(g.Scales[i:]); h&0x7c00 == 0x7c00 {
 			return i / 2, FromF16(h)
 		}

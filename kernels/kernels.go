@@ -2,7 +2,10 @@
 // It is plain Go; back ends (ref, native) fill the table, quant and capi call through it.
 package kernels
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // Errors that back ends return; callers wrap them with the tensor's name.
 var (
@@ -10,6 +13,7 @@ var (
 	ErrMemory      = errors.New("out of memory")
 	ErrDevice      = errors.New("device failure")
 	ErrArgument    = errors.New("invalid argument")
+	ErrRead        = errors.New("reading failed")
 )
 
 // DType is the element type of activations and outputs; the numbers are those of awq_backend.h.
@@ -104,6 +108,14 @@ type GemmWeight struct {
 // Weight is a linear packed in a back end's own layout.
 type Weight interface{ Close() }
 
+// Packed is a weight in a back end's own layout as plain bytes: what files hold that processes share.
+type Packed struct {
+	N, K, Group int
+	Mode        Mode
+	Data        []byte
+	Bias        []float32 // [N] or nil; Adopt copies it
+}
+
 // Roof is what a device can do at most, measured.
 type Roof struct {
 	FLOPS float64 // float32 operations a second from registers, two a multiply-add
@@ -117,6 +129,15 @@ type Act int32
 // SiLU is x * sigmoid(x).
 const SiLU Act = 0
 
+// FileOps are the ops that join packed weights and files. Only some back ends offer them.
+type FileOps struct {
+	// Pack is Ops.PackGemm with the bytes of QWeight read from byte `at` of f on; a failure to read is ErrRead.
+	Pack   func(g *GemmWeight, f *os.File, at int64, mode Mode) (Weight, error)
+	Packed func(w Weight) (Packed, error)                        // a view, as long as w is open; for weights without an order
+	Adopt  func(p Packed, f *os.File, bytes int) (Weight, error) // over a read-only mapping of the first bytes of f, in place of p.Data
+	Format uint32                                                // of Packed's data: bytes of the same format, sizes and mode mean the same
+}
+
 // Ops is one back end's table. A nil slot is not offered; Fill takes it from another table. Slots are safe for concurrent
 // use. The mathematics of each slot stands in kernels/abi/awq_backend.h, and in code in kernels/ref.
 type Ops struct {
@@ -125,6 +146,8 @@ type Ops struct {
 	Pack     func(q *QWeight, mode Mode) (Weight, error)
 	PackGemm func(g *GemmWeight, mode Mode) (Weight, error) // what Pack makes of the same weight
 	Linear   func(w Weight, x, y Rows) error                // y = x . W^T + bias
+
+	Files FileOps // may lack what they hold; of the same table as Pack
 
 	Gemm      func(a, b, c Mat, alpha float32, transB, accumulate bool) error
 	RMSNorm   func(x Mat, weight []float32, eps float32, y Mat) error

@@ -13,11 +13,12 @@ type Device struct {
 	Reason      string // why it isn't available
 }
 
-// Fill returns o with every slot that it doesn't offer taken from base. Pack, PackGemm and Linear go together: a packed weight means
+// Fill returns o with every slot that it doesn't offer taken from base. Linear and all that packs go together: a packed weight means
 // nothing to another back end.
 func (o Ops) Fill(base Ops) Ops {
 	if o.Pack == nil || o.Linear == nil {
 		o.Pack, o.PackGemm, o.Linear = base.Pack, base.PackGemm, base.Linear
+		o.Files = base.Files
 	}
 	if pack := o.Pack; o.PackGemm == nil {
 		o.PackGemm = func(g *GemmWeight, mode Mode) (Weight, error) {

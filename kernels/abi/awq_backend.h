@@ -57,6 +57,18 @@ typedef struct awqk_plan {
   double picoseconds;          /* that one thread takes for a product of a weight and a value of x */
 } awqk_plan;
 
+/* Copies bytes [at, at + bytes) of some source to `to`; called from several threads at once. A status other than 0 ends the work. */
+typedef int32_t (*awqk_read_fn)(void *source, int64_t at, int64_t bytes, void *to);
+
+/* A weight of pack_gemm as packed: plain bytes that may go to a file. */
+typedef struct awqk_packed {
+  int64_t n, k, group;         /* as in awqk_qweight */
+  const float *bias;           /* [n] or NULL */
+  const void *data;
+  size_t bytes;
+  int32_t mode;
+} awqk_packed;
+
 /* One product of a call: rows [row, row + rows) of the call's rows times w, into y [rows, n]. With a gate (same n):
  * y = silu(x . gate^T) * (x . w^T), biases included. */
 typedef struct awqk_linear_task {
@@ -196,6 +208,11 @@ typedef struct awqk_ops {
   int32_t (*roof)(awqk_device *, const awqk_roof_args *, void *stream);
   int32_t (*pack_gemm)(awqk_device *, const awqk_gemm_weight *, int32_t mode, awqk_weight **out); /* what pack makes of the same weight */
   int32_t (*refine)(awqk_device *, const awqk_refine_args *, void *stream);
+  int32_t (*pack_read)(awqk_device *, const awqk_gemm_weight *, awqk_read_fn, void *source, int32_t mode, awqk_weight **out); /* the same, qweight read on the way */
+  uint32_t packed_format;                                                       /* packed bytes of one format mean the same; 0: adopt is not offered */
+  int32_t (*packed)(awqk_device *, const awqk_weight *, awqk_packed *out);      /* a view of the bytes, without the bias */
+  int32_t (*adopt)(awqk_device *, const awqk_packed *, awqk_weight **out);      /* a weight over a private or read-only mapping of `bytes` from `data` on,
+                                                                                   which unpack unmaps; after a failure it is the caller's still */
 } awqk_ops;
 
 /* A plug-in's only exported symbol: the table for `abi`, NULL if it can't serve it. A library with several tables (one an

@@ -5,8 +5,10 @@ package conformance
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 
 	"libawq/kernels"
@@ -167,6 +169,9 @@ func (s *suite) fromWords(c *linearCase, w kernels.Weight) bool {
 		return false
 	}
 	defer other.Close()
+	if s.ops.Files.Pack != nil && !s.fromFile(c, g, other) {
+		return false
+	}
 	m := min(c.rows, 5)
 	x := kernels.Rows{Data: c.x[kernels.F32], Rows: m, Cols: q.K, Stride: q.K}
 	var y [2]kernels.Rows
@@ -178,6 +183,39 @@ func (s *suite) fromWords(c *linearCase, w kernels.Weight) bool {
 	}
 	if !bytes.Equal(y[0].Data, y[1].Data) {
 		return s.failf("linear %s: other bits when packed from words", c.name)
+	}
+	return true
+}
+
+// fromFile packs the words while it reads them: the same packed bytes, if the back end shows them.
+func (s *suite) fromFile(c *linearCase, g *kernels.GemmWeight, w kernels.Weight) bool {
+	f, err := os.CreateTemp("", "awq-words-")
+	if s.done(err, "file") {
+		return false
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	const at = 3
+	_, err = f.WriteAt(g.QWeight, at)
+	rest := *g
+	rest.QWeight = nil
+	other, err2 := s.ops.Files.Pack(&rest, f, at, c.mode)
+	if s.done(errors.Join(err, err2), "pack from a file %s", c.name) {
+		return false
+	}
+	defer other.Close()
+	if s.ops.Files.Packed != nil {
+		a, err := s.ops.Files.Packed(w)
+		b, err2 := s.ops.Files.Packed(other)
+		if s.done(errors.Join(err, err2), "packed %s", c.name) {
+			return false
+		}
+		if !bytes.Equal(a.Data, b.Data) {
+			return s.failf("%s: other bytes when packed from a file", c.name)
+		}
+	}
+	if _, err := s.ops.Files.Pack(&rest, f, at+1, c.mode); !errors.Is(err, kernels.ErrRead) {
+		return s.failf("%s: a file that ends too early: %v", c.name, err)
 	}
 	return true
 }

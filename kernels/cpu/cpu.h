@@ -12,6 +12,8 @@
  * then 16 zero bytes. Missing channels and the tail of a segment have code, zero and scale 0 resp. meet x = 0. */
 enum { AWQ_LANES = 16, AWQ_LINE = 64, AWQ_SEGMENT = 256, AWQ_RECORD = 48 };
 
+enum { AWQ_PACKED_FORMAT = 1 }; /* goes up when the above changes: files hold lane blocks */
+
 struct awqk_weight {
   int64_t n, k, group;
   int64_t panels;          /* ceil(n / 16) */
@@ -19,7 +21,8 @@ struct awqk_weight {
   int64_t splits;          /* segments a group */
   int64_t segments;        /* segments a panel: splits * k / group */
   int64_t panel_bytes;     /* from panel to panel, a multiple of 64 */
-  int32_t mode, reserved;
+  int32_t mode;
+  int32_t mapped;          /* data is a mapping of a file, else from malloc */
   size_t bytes;
   uint8_t *data;           /* 64-byte aligned */
   float *bias;             /* [panels * 16] or NULL */

@@ -14,6 +14,9 @@ int32_t awqk_cpu_copy(awqk_device *device, void *dst, const void *src, size_t by
 int32_t awqk_cpu_describe(const char *isa, int32_t index, char *text, size_t size);
 int32_t awqk_cpu_pack(awqk_device *device, const awqk_qweight *canonical, int32_t mode, awqk_weight **out);
 int32_t awqk_cpu_pack_gemm(awqk_device *device, const awqk_gemm_weight *words, int32_t mode, awqk_weight **out);
+int32_t awqk_cpu_pack_read(awqk_device *device, const awqk_gemm_weight *words, awqk_read_fn read, void *source, int32_t mode, awqk_weight **out);
+int32_t awqk_cpu_packed(awqk_device *device, const awqk_weight *weight, awqk_packed *out);
+int32_t awqk_cpu_adopt(awqk_device *device, const awqk_packed *packed, awqk_weight **out);
 void awqk_cpu_unpack(awqk_device *device, awqk_weight *weight);
 }
 

@@ -44,6 +44,10 @@ constexpr awqk_ops table(uint32_t can, const char *name, int32_t (*score)(), int
   ops.copy = awqk_cpu_copy;
   ops.pack = awqk_cpu_pack;
   ops.pack_gemm = awqk_cpu_pack_gemm;
+  ops.pack_read = awqk_cpu_pack_read;
+  ops.packed_format = AWQ_PACKED_FORMAT;
+  ops.packed = awqk_cpu_packed;
+  ops.adopt = awqk_cpu_adopt;
   ops.unpack = awqk_cpu_unpack;
 #define AWQ_KERNEL(slot, words, isa) \
   if (!filled.slot && ((uint32_t)needs_##isa & ~can) == 0) filled.slot = true, ops.slot = awqk_##words##_##isa;

@@ -78,6 +78,14 @@ int32_t shape(int64_t n, int64_t k, int64_t group, int32_t mode, awqk_weight *w)
   return AWQK_OK;
 }
 
+int32_t keep_bias(const float *bias, awqk_weight *w) {
+  if (!bias) return AWQK_OK;
+  w->bias = (float *)calloc((size_t)w->panels * AWQ_LANES, sizeof(float));
+  if (!w->bias) return AWQK_ERR_OUT_OF_MEMORY;
+  memcpy(w->bias, bias, (size_t)w->n * sizeof(float));
+  return AWQK_OK;
+}
+
 }  // namespace
 
 int32_t awq_weight_new(int64_t n, int64_t k, int64_t group, int32_t mode, const float *bias, const int32_t *order, awqk_weight **out) {
@@ -86,11 +94,7 @@ int32_t awq_weight_new(int64_t n, int64_t k, int64_t group, int32_t mode, const 
   if (!w) return AWQK_ERR_OUT_OF_MEMORY;
   int32_t status = shape(n, k, group, mode, w);
   if (!status) status = reserve(w);
-  if (!status && bias) {
-    w->bias = (float *)calloc((size_t)w->panels * AWQ_LANES, sizeof(float));
-    if (w->bias) memcpy(w->bias, bias, (size_t)n * sizeof(float));
-    else status = AWQK_ERR_OUT_OF_MEMORY;
-  }
+  if (!status) status = keep_bias(bias, w);
   if (!status && order) {
     w->order = (int32_t *)malloc((size_t)k * sizeof *w->order);
     if (w->order) memcpy(w->order, order, (size_t)k * sizeof *w->order);
@@ -111,9 +115,34 @@ int32_t awqk_cpu_pack(awqk_device *device, const awqk_qweight *q, int32_t mode, 
   return AWQK_OK;
 }
 
+int32_t awqk_cpu_packed(awqk_device *, const awqk_weight *w, awqk_packed *out) {
+  if (w->order) return AWQK_ERR_UNSUPPORTED;
+  *out = {w->n, w->k, w->group, nullptr, w->data, w->bytes, w->mode};
+  return AWQK_OK;
+}
+
+int32_t awqk_cpu_adopt(awqk_device *, const awqk_packed *p, awqk_weight **out) {
+  *out = nullptr;
+  awqk_weight *w = (awqk_weight *)calloc(1, sizeof *w);
+  if (!w) return AWQK_ERR_OUT_OF_MEMORY;
+  int32_t status = shape(p->n, p->k, p->group, p->mode, w);
+  if (!status && (!p->data || (uintptr_t)p->data % AWQ_LINE || p->bytes != w->bytes)) status = AWQK_ERR_INVALID_ARGUMENT;
+  if (!status) status = keep_bias(p->bias, w);
+  if (status) {
+    free(w->bias);
+    free(w);
+    return status;
+  }
+  w->data = (uint8_t *)p->data; /* nobody writes to it */
+  w->mapped = 1;
+  *out = w;
+  return AWQK_OK;
+}
+
 void awqk_cpu_unpack(awqk_device *, awqk_weight *w) {
   if (!w) return;
-  free(w->data);
+  if (w->mapped) munmap(w->data, w->bytes);
+  else free(w->data);
   free(w->bias);
   free(w->order);
   free(w);

@@ -3,18 +3,22 @@
 #ifndef AWQ_NATIVE_CALL_H
 #define AWQ_NATIVE_CALL_H
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "awq_backend.h"
 
-enum { AWQGO_UNSUPPORTED = 2 }; /* AWQ_ERR_UNSUPPORTED of awq.h */
+enum { AWQGO_UNSUPPORTED = 2, AWQGO_IO = 5 }; /* AWQ_ERR_UNSUPPORTED, AWQ_ERR_IO of awq.h */
 
 /* A table may be older than this header: what lies beyond its struct_size doesn't exist. */
 #define AWQGO_HAS(o, slot) ((o)->struct_size >= offsetof(awqk_ops, slot) + sizeof((o)->slot) && (o)->slot)
 
 enum {
   AWQGO_LINEAR = 1, AWQGO_GEMM = 2, AWQGO_RMSNORM = 4, AWQGO_ROPE = 8, AWQGO_SOFTMAX = 16, AWQGO_GLU = 32, AWQGO_ABSSUM = 64,
-  AWQGO_FAKEQUANT = 128, AWQGO_QUANTIZE = 256, AWQGO_CLIP = 512, AWQGO_SQDIFF = 1024, AWQGO_LOGITS = 2048, AWQGO_PACK_GEMM = 4096, AWQGO_REFINE = 8192
+  AWQGO_FAKEQUANT = 128, AWQGO_QUANTIZE = 256, AWQGO_CLIP = 512, AWQGO_SQDIFF = 1024, AWQGO_LOGITS = 2048, AWQGO_PACK_GEMM = 4096, AWQGO_PACK_READ = 8192,
+  AWQGO_ADOPT = 16384, AWQGO_REFINE = 32768
 };
 
 /* What the table offers, as a sum of the numbers above. */
@@ -25,7 +29,8 @@ static inline uint32_t awqgo_slots(const awqk_ops *o) {
          (AWQGO_HAS(o, abssum) ? AWQGO_ABSSUM : 0) | (AWQGO_HAS(o, fakequant) ? AWQGO_FAKEQUANT : 0) |
          (AWQGO_HAS(o, quantize) ? AWQGO_QUANTIZE : 0) | (AWQGO_HAS(o, clip) ? AWQGO_CLIP : 0) |
          (AWQGO_HAS(o, sqdiff) ? AWQGO_SQDIFF : 0) | (AWQGO_HAS(o, logits) ? AWQGO_LOGITS : 0) | (AWQGO_HAS(o, pack_gemm) ? AWQGO_PACK_GEMM : 0) |
-         (AWQGO_HAS(o, refine) ? AWQGO_REFINE : 0);
+         (AWQGO_HAS(o, pack_read) ? AWQGO_PACK_READ : 0) |
+         (AWQGO_HAS(o, packed_format) && AWQGO_HAS(o, packed) && AWQGO_HAS(o, adopt) ? AWQGO_ADOPT : 0) | (AWQGO_HAS(o, refine) ? AWQGO_REFINE : 0);
 }
 
 /* The table is of our ABI and can at least be described and opened. */
@@ -53,6 +58,42 @@ static inline int32_t awqgo_pack_gemm(const awqk_ops *o, awqk_device *d, int64_t
                                       const uint8_t *qzeros, const uint8_t *scales, const float *bias, int32_t mode, awqk_weight **out) {
   awqk_gemm_weight g = {n, k, group, qweight, qzeros, scales, bias};
   return o->pack_gemm(d, &g, mode, out);
+}
+
+/* Where the words of a weight lie in an open file. */
+typedef struct awqgo_file {
+  int fd;
+  int64_t at;
+} awqgo_file;
+
+static inline int32_t awqgo_read(void *source, int64_t at, int64_t bytes, void *to) {
+  const awqgo_file *f = (const awqgo_file *)source;
+  for (char *p = (char *)to; bytes > 0;) {
+    const ssize_t n = pread(f->fd, p, (size_t)bytes, (off_t)(f->at + at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return AWQGO_IO;
+    p += n, at += n, bytes -= n;
+  }
+  return 0;
+}
+
+static inline int32_t awqgo_pack_file(const awqk_ops *o, awqk_device *d, int64_t n, int64_t k, int64_t group, uintptr_t fd, int64_t at,
+                                      const uint8_t *qzeros, const uint8_t *scales, const float *bias, int32_t mode, awqk_weight **out) {
+  awqk_gemm_weight g = {n, k, group, NULL, qzeros, scales, bias};
+  awqgo_file f = {(int)fd, at};
+  return o->pack_read(d, &g, awqgo_read, &f, mode, out);
+}
+
+static inline int32_t awqgo_packed(const awqk_ops *o, awqk_device *d, const awqk_weight *w, awqk_packed *out) { return o->packed(d, w, out); }
+
+static inline int32_t awqgo_adopt(const awqk_ops *o, awqk_device *d, int64_t n, int64_t k, int64_t group, int32_t mode, uintptr_t fd,
+                                  size_t bytes, const float *bias, awqk_weight **out) {
+  void *data = mmap(NULL, bytes, PROT_READ, MAP_SHARED, (int)fd, 0);
+  if (data == MAP_FAILED) return AWQGO_IO;
+  awqk_packed p = {n, k, group, bias, data, bytes, mode};
+  const int32_t status = o->adopt(d, &p, out);
+  if (status) munmap(data, bytes);
+  return status;
 }
 
 static inline int32_t awqgo_roof(const awqk_ops *o, awqk_device *d, double *flops, double *int8_ops, double *bytes) {

@@ -184,6 +184,8 @@ func failure(name, op string, status C.int32_t) error {
 		err = kernels.ErrArgument
 	case 2:
 		err = kernels.ErrUnsupported
+	case C.AWQGO_IO:
+		err = kernels.ErrRead
 	case 6:
 		err = kernels.ErrMemory
 	default:

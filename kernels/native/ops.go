@@ -41,6 +41,12 @@ func (d *Device) slots(name string) kernels.Ops {
 		if have&C.AWQGO_PACK_GEMM != 0 {
 			ops.PackGemm = d.packGemm
 		}
+		if have&C.AWQGO_PACK_READ != 0 {
+			ops.Files.Pack = d.packFile
+		}
+		if have&C.AWQGO_ADOPT != 0 {
+			ops.Files.Packed, ops.Files.Adopt, ops.Files.Format = d.packed, d.adopt, uint32(t.packed_format)
+		}
 	}
 	if have&C.AWQGO_GEMM != 0 {
 		ops.Gemm = func(a, b, c kernels.Mat, alpha float32, transB, accumulate bool) error {

@@ -12,6 +12,7 @@ import "C"
 import (
 	"fmt"
 	"math"
+	"os"
 	"unsafe"
 
 	"libawq/kernels"
@@ -33,36 +34,93 @@ func (d *Device) pack(q *kernels.QWeight, mode kernels.Mode) (kernels.Weight, er
 	if err := kernels.CheckPack(q, mode); err != nil {
 		return nil, err
 	}
-	return d.keep(q.N, q.K, q.Group, mode, func(out **C.awqk_weight) C.int32_t {
+	return d.keep(form{q.N, q.K, q.Group, mode}, func(out **C.awqk_weight) C.int32_t {
 		return C.awqgo_pack(d.table, d.handle, C.int64_t(q.N), C.int64_t(q.K), C.int64_t(q.Group), octets(q.Codes), ptr[C.uint16_t](q.Scales),
 			octets(q.Zeros), floats(q.Bias), ptr[C.int32_t](q.Order), C.int32_t(mode), out)
 	})
 }
 
+// form is what a weight's plans depend on.
+type form struct {
+	n, k, group int
+	mode        kernels.Mode
+}
+
 // keep counts a weight that `pack` makes: it needs the device, even after the device's Close.
-func (d *Device) keep(n, k, group int, mode kernels.Mode, pack func(out **C.awqk_weight) C.int32_t) (kernels.Weight, error) {
-	w := &weight{device: d, n: n, k: k, plans: tune.Plans(d.ops.Name, mode, n, k, group)}
+func (d *Device) keep(of form, pack func(out **C.awqk_weight) C.int32_t) (kernels.Weight, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.closed {
+		d.mu.Unlock()
 		return nil, fmt.Errorf("pack: %s is closed: %w", d.ops.Name, kernels.ErrArgument)
 	}
+	d.weights++
+	d.mu.Unlock()             // packing takes long, and several at a time are fine
 	var handle *C.awqk_weight // by itself: C must not see a pointer into memory that holds Go pointers
 	if err := failure(d.ops.Name, "pack", pack(&handle)); err != nil {
+		d.mu.Lock()
+		d.release(1)
+		d.mu.Unlock()
 		return nil, err
 	}
-	w.handle = handle
-	d.weights++
-	return w, nil
+	return &weight{device: d, n: of.n, k: of.k, handle: handle, plans: tune.Plans(d.ops.Name, of.mode, of.n, of.k, of.group)}, nil
 }
 
 func (d *Device) packGemm(g *kernels.GemmWeight, mode kernels.Mode) (kernels.Weight, error) {
 	if err := g.Check(); err != nil {
 		return nil, err
 	}
-	return d.keep(g.N, g.K, g.Group, mode, func(out **C.awqk_weight) C.int32_t {
+	return d.keep(form{g.N, g.K, g.Group, mode}, func(out **C.awqk_weight) C.int32_t {
 		return C.awqgo_pack_gemm(d.table, d.handle, C.int64_t(g.N), C.int64_t(g.K), C.int64_t(g.Group), octets(g.QWeight), octets(g.QZeros),
 			octets(g.Scales), floats(g.Bias), C.int32_t(mode), out)
+	})
+}
+
+// packFile reads with the device's threads, a few rows at a time.
+func (d *Device) packFile(g *kernels.GemmWeight, f *os.File, at int64, mode kernels.Mode) (kernels.Weight, error) {
+	if err := g.CheckRest(); err != nil {
+		return nil, err
+	}
+	return d.withFile(f, form{g.N, g.K, g.Group, mode}, func(fd C.uintptr_t, out **C.awqk_weight) C.int32_t {
+		return C.awqgo_pack_file(d.table, d.handle, C.int64_t(g.N), C.int64_t(g.K), C.int64_t(g.Group), fd, C.int64_t(at), octets(g.QZeros),
+			octets(g.Scales), floats(g.Bias), C.int32_t(mode), out)
+	})
+}
+
+// withFile is keep for a weight that comes from a file, which stays open meanwhile.
+func (d *Device) withFile(f *os.File, of form, pack func(fd C.uintptr_t, out **C.awqk_weight) C.int32_t) (kernels.Weight, error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", kernels.ErrRead, err)
+	}
+	var w kernels.Weight
+	var failed error
+	if err := conn.Control(func(fd uintptr) {
+		w, failed = d.keep(of, func(out **C.awqk_weight) C.int32_t { return pack(C.uintptr_t(fd), out) })
+	}); err != nil {
+		return nil, fmt.Errorf("%w: %w", kernels.ErrRead, err)
+	}
+	return w, failed
+}
+
+func (d *Device) packed(w kernels.Weight) (kernels.Packed, error) {
+	p, ok := w.(*weight)
+	if !ok || p == nil || p.device != d || p.handle == nil {
+		return kernels.Packed{}, fmt.Errorf("packed: a weight of %T that isn't open on %s: %w", w, d.ops.Name, kernels.ErrArgument)
+	}
+	var c C.awqk_packed
+	if err := failure(d.ops.Name, "packed", C.awqgo_packed(d.table, d.handle, p.handle, &c)); err != nil {
+		return kernels.Packed{}, err
+	}
+	return kernels.Packed{N: int(c.n), K: int(c.k), Group: int(c.group), Mode: kernels.Mode(c.mode), Data: unsafe.Slice((*byte)(c.data), int(c.bytes))}, nil
+}
+
+func (d *Device) adopt(p kernels.Packed, f *os.File, bytes int) (kernels.Weight, error) {
+	if p.N < 1 || bytes < 1 || p.Bias != nil && len(p.Bias) != p.N {
+		return nil, fmt.Errorf("adopt: %d bytes, %d biases of %d: %w", bytes, len(p.Bias), p.N, kernels.ErrArgument)
+	}
+	return d.withFile(f, form{p.N, p.K, p.Group, p.Mode}, func(fd C.uintptr_t, out **C.awqk_weight) C.int32_t {
+		return C.awqgo_adopt(d.table, d.handle, C.int64_t(p.N), C.int64_t(p.K), C.int64_t(p.Group), C.int32_t(p.Mode), fd, C.size_t(bytes),
+			floats(p.Bias), out)
 	})
 }
 

@@ -15,13 +15,13 @@ import (
 func TestOpsAreWhole(t *testing.T) {
 	v := reflect.ValueOf(Ops())
 	for i := range v.NumField() {
-		if v.Field(i).IsZero() {
+		if v.Field(i).IsZero() && v.Type().Field(i).Name != "Files" { // packed bytes are for native back ends
 			t.Errorf("%s is not offered", v.Type().Field(i).Name)
 		}
 	}
 	filled := reflect.ValueOf(kernels.Ops{Name: "none"}.Fill(Ops()))
 	for i := range filled.NumField() {
-		if filled.Field(i).IsZero() {
+		if filled.Field(i).IsZero() && filled.Type().Field(i).Name != "Files" {
 			t.Errorf("Fill leaves %s empty", filled.Type().Field(i).Name)
 		}
 	}

@@ -1,4 +1,6 @@
 /* pack and linear: shapes, groups, dtypes, strides, parts, threads, both modes. */
+#include <sys/mman.h>
+
 #include "../cpu.h"
 #include "test.h"
 
@@ -371,11 +373,52 @@ void misaligned(const awqk_ops *ops) {
   ops->unpack(d.d, p);
 }
 
+/* Words that are read as from a file. */
+struct span {
+  const char *data;
+  int64_t bytes;
+};
+
+int32_t read_words(void *from, int64_t at, int64_t bytes, void *to) {
+  const span *s = (const span *)from;
+  if (at < 0 || bytes > s->bytes - at) return 5;
+  memcpy(to, s->data + at, (size_t)bytes);
+  return 0;
+}
+
+/* The packed bytes of a weight in a read-only mapping make the same weight, which owns the mapping. */
+void adopt(const awqk_ops *ops, awqk_device *d, const awqk_weight *w) {
+  awqk_packed p;
+  CHECK(ops->packed_format != 0 && ops->packed(d, w, &p) == 0, "%s", ops->name);
+  void *map = mmap(nullptr, p.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(map != MAP_FAILED, "%zu bytes", p.bytes);
+  memcpy(map, p.data, p.bytes);
+  CHECK(mprotect(map, p.bytes, PROT_READ) == 0, "%zu bytes", p.bytes);
+  p.data = map;
+  p.bias = w->bias;
+  awqk_weight *v;
+  p.bytes--;
+  CHECK(ops->adopt(d, &p, &v) == 1 && !v, "%s: a mapping that is too short", ops->name);
+  p.bytes++;
+  CHECK(ops->adopt(d, &p, &v) == 0 && v->data == map && v->panel_bytes == w->panel_bytes, "%s", ops->name);
+  const uint16_t x[1200] = {1, 2, 3};
+  std::vector<float> y((size_t)w->n), z((size_t)w->n);
+  for (auto [weight, out] : {std::pair<const awqk_weight *, float *>(w, y.data()), {v, z.data()}}) {
+    const awqk_linear_task task = {weight, nullptr, out, w->n, 0, 1};
+    const awqk_linear_args args = {&task, 1, x, nullptr, 1, w->k, AWQK_F16, AWQK_F32, 0, 0};
+    CHECK(ops->linear(d, &args, nullptr) == 0, "%s", ops->name);
+  }
+  CHECK(!memcmp(y.data(), z.data(), y.size() * sizeof(float)), "%s: other bits from a mapping", ops->name);
+  ops->unpack(d, v);
+  unsigned char there;
+  CHECK(mincore(map, 1, &there) != 0, "%s: the mapping is still there", ops->name);
+}
+
 /* The file's layout gives the same lane blocks as the canonical weight. */
 void from_words(const awqk_ops *ops) {
   source r(16);
-  const int64_t sizes[][3] = {{8, 64, 32},     {24, 128, 128}, {136, 256, 64},   {272, 320, 320},
-                              {128, 600, 300}, {40, 26, 13},   {304, 1030, 206}, {256, 96, 2}};
+  const int64_t sizes[][3] = {{8, 64, 32},  {24, 128, 128},   {136, 256, 64}, {272, 320, 320}, {128, 600, 300},
+                              {40, 26, 13}, {304, 1030, 206}, {256, 96, 2},   {20008, 136, 68}};
   const int order[8] = {0, 2, 4, 6, 1, 3, 5, 7};
   for (const auto &s : sizes)
     for (bool symmetric : {false, true}) {
@@ -400,8 +443,15 @@ void from_words(const awqk_ops *ops) {
       CHECK(ops->pack(d.d, &w.q, AWQK_EXACT, &a) == 0 && ops->pack_gemm(d.d, &g, AWQK_EXACT, &b) == 0, "%s", ops->name);
       CHECK(a->bytes == b->bytes && !memcmp(a->data, b->data, a->bytes), "%s: other blocks from words of %ld x %ld, groups of %ld", ops->name,
             (long)n, (long)k, (long)group);
+      ops->unpack(d.d, b);
+      span from = {&odd[1], (int64_t)words.size() * 4};
+      CHECK(ops->pack_read(d.d, &g, read_words, &from, AWQK_EXACT, &b) == 0 && !memcmp(a->data, b->data, a->bytes),
+            "%s: other blocks from words read on the way, %ld x %ld, groups of %ld", ops->name, (long)n, (long)k, (long)group);
+      adopt(ops, d.d, b);
       ops->unpack(d.d, a);
       ops->unpack(d.d, b);
+      from.bytes--;
+      CHECK(ops->pack_read(d.d, &g, read_words, &from, AWQK_EXACT, &b) == 5 && !b, "%s: a failing read", ops->name);
     }
   awqk_weight *p;
   const uint32_t word[8] = {};
