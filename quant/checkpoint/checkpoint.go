@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+
+	"libawq/quant/checkpoint/disk"
 )
 
 // The meanings that callers branch on with errors.Is; the text around them
@@ -37,8 +40,24 @@ type Reader interface {
 	Lookup(name string) (Info, bool)
 	// ReadAt fills all of p with the tensor's bytes from byte off on.
 	ReadAt(name string, p []byte, off int64) error
+	// Place finds the bytes of a tensor in its file; false if they lie in none
+	// as they are.
+	Place(name string) (Place, bool)
+	// Stamps tells, by their names in the folder, the versions of the files that
+	// the reader came from; a zero stamp is a file that was not there and would
+	// have been looked at.
+	Stamps() map[string]disk.Stamp
 	// Close releases the files.
 	Close() error
+}
+
+// Place is where a tensor lies: from byte At on in an open file, which belongs to
+// the reader.
+type Place struct {
+	File   *os.File
+	At     int64
+	Stamp  disk.Stamp // of the file when it was opened
+	Header [32]byte   // SHA-256 of the part of the file that describes its tensors
 }
 
 // Writer fills the tensors announced to Create. WriteAt may be called from

@@ -19,13 +19,15 @@ const (
 	// MaxConfigBytes bounds config.json and its kind.
 	MaxConfigBytes = 16 << 20
 
-	configName      = "config.json"
+	// ConfigName is the file that says what a folder's model is.
+	ConfigName = "config.json"
+
 	quantizationKey = "quantization_config"
 )
 
 // ReadConfig returns the folder's config.json, checked to be an object of strict
 // JSON: UTF-8, no duplicate keys, no NaN, at most 64 levels and MaxConfigBytes.
-func ReadConfig(dir string) ([]byte, error) { return ReadJSON(disk.OS{}, dir, configName) }
+func ReadConfig(dir string) ([]byte, error) { return ReadJSON(disk.OS{}, dir, ConfigName) }
 
 // ReadJSON is ReadConfig for any JSON file of a folder, on a given file layer.
 func ReadJSON(fsys disk.FS, dir, name string) ([]byte, error) {

@@ -104,10 +104,10 @@ func (o *Output) existing() (bool, error) {
 	}
 	model := len(listed) == 0
 	for _, e := range listed {
-		model = model || e.Name() == configName
+		model = model || e.Name() == ConfigName
 	}
 	if !model {
-		return true, fmt.Errorf("%s: %w and holds no %s: only a model's folder is replaced", o.dst, ErrExists, configName)
+		return true, fmt.Errorf("%s: %w and holds no %s: only a model's folder is replaced", o.dst, ErrExists, ConfigName)
 	}
 	return true, guardSources(o.fsys, o.dst, st, o.sources)
 }

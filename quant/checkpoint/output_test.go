@@ -279,7 +279,7 @@ func output(fsys disk.FS, src, dst string, force bool) error {
 	}
 	_, err = CopyFilesOn(fsys, src, o.Dir())
 	if err == nil {
-		err = FileError(configName, disk.WriteFile(fsys, filepath.Join(o.Dir(), configName), []byte("{}")))
+		err = FileError(ConfigName, disk.WriteFile(fsys, filepath.Join(o.Dir(), ConfigName), []byte("{}")))
 	}
 	if err != nil {
 		return errors.Join(err, o.Abort())

@@ -19,6 +19,7 @@ type File interface {
 	io.ReaderAt
 	io.WriterAt
 	Size() (int64, error)
+	Stat() (fs.FileInfo, error)
 	Sync() error
 	Close() error
 }
@@ -59,6 +60,12 @@ var ErrLocked = errors.New("locked by a running process")
 type OS struct{}
 
 type osFile struct{ *os.File }
+
+// OSFile is the operating system's file behind f; false if f is of another layer.
+func OSFile(f File) (*os.File, bool) {
+	of, ok := f.(osFile)
+	return of.File, ok
+}
 
 func (f osFile) Size() (int64, error) {
 	st, err := f.Stat()

@@ -46,6 +46,7 @@ type header struct {
 	entries  []entry // sorted by name
 	metadata map[string]string
 	notes    []string // harmless oddities
+	digest   [32]byte // SHA-256 of the text
 }
 
 func (h *header) note(format string, args ...any) {

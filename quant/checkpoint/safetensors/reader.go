@@ -3,6 +3,7 @@ package safetensors
 // An opened checkpoint: all headers checked, files held open, data read on demand.
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -53,12 +54,15 @@ type Reader struct {
 	files    []openFile
 	metadata map[string]string
 	notes    []string
+	stamps   map[string]disk.Stamp
 	closed   bool
 }
 
 type openFile struct {
 	name string // without the folder, for messages
 	disk.File
+	stamp  disk.Stamp
+	header [32]byte // SHA-256
 }
 
 // Open opens the checkpoint of a folder: what the index lists, else
@@ -67,7 +71,7 @@ func Open(dir string) (*Reader, error) { return OpenOn(disk.OS{}, dir) }
 
 // OpenOn is Open on a given file layer.
 func OpenOn(fsys disk.FS, dir string) (*Reader, error) {
-	r := &Reader{metadata: map[string]string{}}
+	r := &Reader{metadata: map[string]string{}, stamps: map[string]disk.Stamp{}}
 	if err := r.open(fsys, dir); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -76,6 +80,13 @@ func OpenOn(fsys disk.FS, dir string) (*Reader, error) {
 }
 
 func (r *Reader) open(fsys disk.FS, dir string) error {
+	for _, name := range []string{indexName, singleName} { // before anything is read
+		stamp, err := disk.StampAt(fsys, filepath.Join(dir, name))
+		if err != nil {
+			return readError(name, err)
+		}
+		r.stamps[name] = stamp
+	}
 	listed, err := fsys.ReadDir(dir)
 	if err != nil {
 		return checkpoint.FileError("list the folder", err)
@@ -184,11 +195,19 @@ func (r *Reader) openFile(fsys disk.FS, dir, name string) (*header, error) {
 	if err != nil {
 		return nil, readError(name, err)
 	}
-	r.files = append(r.files, openFile{name, f})
+	r.files = append(r.files, openFile{name: name, File: f})
+	of := &r.files[len(r.files)-1]
+	st, err := f.Stat()
+	if err != nil {
+		return nil, readError(name, err)
+	}
+	of.stamp = disk.StampOf(st) // before its bytes are read
+	r.stamps[name] = of.stamp
 	h, err := readHeader(f)
 	if err != nil {
 		return nil, readError(name, err)
 	}
+	of.header = h.digest
 	for i := range h.entries {
 		h.entries[i].file = int32(len(r.files) - 1)
 	}
@@ -228,7 +247,11 @@ func readHeader(f disk.File) (*header, error) {
 		return nil, err
 	}
 	start := 8 + int64(n)
-	return parseHeader(text, start, size-start)
+	h, err := parseHeader(text, start, size-start)
+	if err == nil {
+		h.digest = sha256.Sum256(text)
+	}
+	return h, err
 }
 
 // readError names the file and tells a damaged file from a failing disk.
@@ -278,6 +301,20 @@ func (r *Reader) File(name string) string {
 	}
 	return r.files[e.file].name
 }
+
+// Place finds the bytes of a tensor in its file.
+func (r *Reader) Place(name string) (checkpoint.Place, bool) {
+	e := r.find(name)
+	if e == nil {
+		return checkpoint.Place{}, false
+	}
+	f := &r.files[e.file]
+	file, ok := disk.OSFile(f.File)
+	return checkpoint.Place{File: file, At: e.begin, Stamp: f.stamp, Header: f.header}, ok
+}
+
+// Stamps tells the versions of the index and of the files of tensors.
+func (r *Reader) Stamps() map[string]disk.Stamp { return r.stamps }
 
 // Metadata returns the strings stored beside the tensors; of several files that
 // disagree, the first one's.

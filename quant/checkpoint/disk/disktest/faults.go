@@ -187,6 +187,13 @@ func (f file) Size() (int64, error) {
 	return f.under.Size()
 }
 
+func (f file) Stat() (fs.FileInfo, error) {
+	if err := f.faults.step("fstat", false); err != nil {
+		return nil, err
+	}
+	return f.under.Stat()
+}
+
 func (f file) Sync() error {
 	if err := f.faults.step("sync", true); err != nil {
 		return err
