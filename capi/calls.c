@@ -178,7 +178,7 @@ void awq_checkpoint_destroy(awq_checkpoint *ckpt) {
   free(ckpt);
 }
 
-awq_status awq_linear_create(awq_context *ctx, const awq_linear_desc *desc, awq_linear **out) {
+awq_status awq_linear_create(const awq_context *ctx, const awq_linear_desc *desc, awq_linear **out) {
   static const char call[] = "awq_linear_create";
   NEED(out, call);
   *out = NULL;
@@ -192,7 +192,7 @@ awq_status awq_linear_create(awq_context *ctx, const awq_linear_desc *desc, awq_
   return awqgo_linear_create(ctx->handle, ctx->device, &d, out);
 }
 
-awq_status awq_linear_load(awq_context *ctx, const char *dir, const char *name, const awq_linear_options *options, awq_linear **out) {
+awq_status awq_linear_load(const awq_context *ctx, const char *dir, const char *name, const awq_linear_options *options, awq_linear **out) {
   static const char call[] = "awq_linear_load";
   NEED(out, call);
   *out = NULL;

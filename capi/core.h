@@ -33,7 +33,7 @@ enum { AWQC_PLANS = 8 };
 
 struct awq_linear {
   uint32_t magic;
-  int32_t compute, has_bias, group;
+  int32_t compute, has_bias, group, shared;
   int64_t n, k;
   uint64_t bytes;
   uint64_t order; /* hash of the order of its inputs, 0: as they come */
@@ -49,7 +49,7 @@ struct awq_checkpoint {
 };
 
 awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t k, int32_t group, int32_t compute, int32_t has_bias, uint64_t bytes,
-                            uint64_t order, const awqk_plan *plan, int32_t plans);
+                            uint64_t order, int32_t shared, const awqk_plan *plan, int32_t plans);
 
 /* error.c: sets this thread's message and returns the status. */
 awq_status awqc_fail(awq_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));

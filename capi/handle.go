@@ -2,11 +2,16 @@
 
 package main
 
+/*
+#include "core.h"
+*/
+import "C"
+
 import (
 	"fmt"
-	"sync/atomic"
-
 	"runtime/cgo"
+	"sync/atomic"
+	"unsafe"
 
 	"libawq/kernels"
 	"libawq/kernels/native"
@@ -18,7 +23,11 @@ type engine struct {
 	device  *native.Device
 	ops     kernels.Ops
 	plugins []string
-	broken  atomic.Pointer[string] // set by a recovered panic: the context refuses further work
+	logger  C.awq_log_fn // may be nil
+
+	loggerUser unsafe.Pointer
+	models     quant.Models           // folders that loads keep open
+	broken     atomic.Pointer[string] // set by a recovered panic: the context refuses further work
 }
 
 // handleOf resolves a number that C holds; garbage and stale numbers panic in cgo and become an internal error.

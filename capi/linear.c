@@ -7,7 +7,7 @@
 #include "../kernels/common/awq_linear_check.h"
 
 awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t k, int32_t group, int32_t compute, int32_t has_bias, uint64_t bytes,
-                            uint64_t order, const awqk_plan *plan, int32_t plans) {
+                            uint64_t order, int32_t shared, const awqk_plan *plan, int32_t plans) {
   awq_linear *l = calloc(1, sizeof *l);
   if (!l) {
     d->ops->unpack(d->dev, (awqk_weight *)weight);
@@ -21,6 +21,7 @@ awq_linear *awqc_linear_new(awqc_device *d, uintptr_t weight, int64_t n, int64_t
   l->k = k;
   l->bytes = bytes;
   l->order = order;
+  l->shared = shared;
   l->device = d;
   l->weight = (awqk_weight *)weight;
   l->plans = plans < AWQC_PLANS ? plans : AWQC_PLANS;
@@ -236,8 +237,9 @@ awq_status awq_linear_info(const awq_linear *lin, awq_linear_properties *propert
   if (st) return st;
   if (!properties) return awqc_fail(AWQ_ERR_INVALID_ARGUMENT, "awq_linear_info: properties is NULL");
   awqc_clear();
-  awq_linear_properties p = {sizeof p,           lin->n, lin->k,     lin->group, lin->compute, lin->has_bias, lin->device->ops->device_type,
-                             lin->device->index, 0,      lin->bytes, ""};
+  awq_linear_properties p = {
+      sizeof p,   lin->n, lin->k,      lin->group, lin->compute, lin->has_bias, lin->device->ops->device_type, lin->device->index, 0,
+      lin->bytes, "",     lin->shared, 0};
   snprintf(p.kernel, sizeof p.kernel, "%s", lin->device->ops->name);
   return awqc_write_struct(properties, &p, sizeof p, "awq_linear_properties");
 }

@@ -29,21 +29,23 @@ func compute(c C.awq_compute) (kernels.Mode, error) {
 	return 0, fmt.Errorf("%w: compute is %d", quant.ErrInvalid, int(c))
 }
 
-// wrap gives a packed weight to C. bytes are those of codes, scales and zeros.
-func wrap(d *C.awqc_device, w kernels.Weight, n, k, group int, mode kernels.Mode, bias bool, order uint64, out **C.awq_linear) error {
-	has := C.int32_t(0)
-	if bias {
-		has = 1
+// wrap gives a packed weight to C.
+func wrap(d *C.awqc_device, l quant.Linear, mode kernels.Mode, order uint64, out **C.awq_linear) error {
+	flag := func(b bool) C.int32_t {
+		if b {
+			return 1
+		}
+		return 0
 	}
-	groups := n * (k / group)
-	bytes := n*k/2 + 2*groups + (groups+1)/2
-	plans := native.WeightPlans(w)
-	l := C.awqc_linear_new(d, C.uintptr_t(native.WeightHandle(w)), C.int64_t(n), C.int64_t(k), C.int32_t(group), C.int32_t(mode)+1, has, C.uint64_t(bytes),
-		C.uint64_t(order), (*C.awqk_plan)(unsafe.Pointer(unsafe.SliceData(plans))), C.int32_t(len(plans)))
-	if l == nil {
+	groups := l.N * (l.K / l.Group)
+	bytes := l.N*l.K/2 + 2*groups + (groups+1)/2 // codes, scales, zeros
+	plans := native.WeightPlans(l.Weight)
+	c := C.awqc_linear_new(d, C.uintptr_t(native.WeightHandle(l.Weight)), C.int64_t(l.N), C.int64_t(l.K), C.int32_t(l.Group), C.int32_t(mode)+1,
+		flag(l.Bias), C.uint64_t(bytes), C.uint64_t(order), flag(l.Shared), (*C.awqk_plan)(unsafe.Pointer(unsafe.SliceData(plans))), C.int32_t(len(plans)))
+	if c == nil {
 		return kernels.ErrMemory
 	}
-	*out = l
+	*out = c
 	return nil
 }
 
@@ -54,7 +56,7 @@ func finish(e *engine, d *C.awqc_device, g *kernels.GemmWeight, gidx []byte, mod
 		if err != nil {
 			return err
 		}
-		return wrap(d, w, g.N, g.K, g.Group, mode, g.Bias != nil, 0, out)
+		return wrap(d, quant.Linear{Weight: w, N: g.N, K: g.K, Group: g.Group, Bias: g.Bias != nil}, mode, 0, out)
 	}
 	q, err := g.Canonical()
 	if err != nil {
@@ -73,7 +75,7 @@ func finish(e *engine, d *C.awqc_device, g *kernels.GemmWeight, gidx []byte, mod
 		h.Write(gidx)
 		order = h.Sum64() | 1 // never 0, which means none
 	}
-	return wrap(d, w, q.N, q.K, q.Group, mode, q.Bias != nil, order, out)
+	return wrap(d, quant.Linear{Weight: w, N: q.N, K: q.K, Group: q.Group, Bias: q.Bias != nil}, mode, order, out)
 }
 
 //export awqgo_linear_load
@@ -83,11 +85,11 @@ func awqgo_linear_load(h C.uintptr_t, d *C.awqc_device, dir, name *C.char, o *C.
 		if err != nil {
 			return err
 		}
-		g, err := quant.LoadLinear(C.GoString(dir), C.GoString(name))
+		l, err := e.models.Load(e.ops, C.GoString(dir), C.GoString(name), quant.LoadOptions{Mode: mode, Cache: text(o.cache), Warn: e.warn})
 		if err != nil {
 			return err
 		}
-		return finish(e, d, g, nil, mode, out)
+		return wrap(d, *l, mode, 0, out)
 	})
 }
 

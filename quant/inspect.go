@@ -1,9 +1,5 @@
 package quant
 
-import (
-	"libawq/kernels"
-)
-
 // Inspection is what a folder is, from headers alone.
 type Inspection struct {
 	Architecture string         `json:"architecture"`
@@ -80,14 +76,4 @@ func Inspect(dir string) (*Inspection, error) {
 		}
 	}
 	return out, nil
-}
-
-// LoadLinear reads one quantised linear of a folder as it lies in its files.
-func LoadLinear(dir, module string) (*kernels.GemmWeight, error) {
-	m, err := OpenModel(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	return m.Words(module)
 }

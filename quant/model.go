@@ -2,10 +2,12 @@ package quant
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"libawq/kernels"
 	"libawq/quant/checkpoint"
 	"libawq/quant/checkpoint/builtin"
+	"libawq/quant/checkpoint/disk"
 	"libawq/quant/family"
 	"libawq/quant/graph"
 	"libawq/quant/pack"
@@ -18,16 +20,21 @@ type Model struct {
 	Family *family.Family
 	Layout *pack.Layout // nil for a float folder
 	raw    []byte       // config.json as it stands
+	stamp  disk.Stamp   // of config.json
 	reader checkpoint.Reader
 }
 
 // OpenModel opens a folder and checks that its tensors are those that its config.json promises.
 func OpenModel(dir string) (*Model, error) {
+	stamp, err := disk.StampAt(disk.OS{}, filepath.Join(dir, checkpoint.ConfigName)) // before it is read
+	if err != nil {
+		return nil, checkpoint.FileError(dir, err)
+	}
 	raw, err := checkpoint.ReadConfig(dir)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Dir: dir, raw: raw}
+	m := &Model{Dir: dir, raw: raw, stamp: stamp}
 	if m.Config, m.Family, err = family.ParseConfig(raw); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -47,6 +54,20 @@ func OpenModel(dir string) (*Model, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// Unchanged tells whether the folder's files are still those that were opened, by their stamps.
+func (m *Model) Unchanged() bool {
+	same := func(name string, stamp disk.Stamp) bool {
+		now, err := disk.StampAt(disk.OS{}, filepath.Join(m.Dir, name))
+		return err == nil && now == stamp
+	}
+	for name, stamp := range m.reader.Stamps() {
+		if !same(name, stamp) {
+			return false
+		}
+	}
+	return same(checkpoint.ConfigName, m.stamp)
 }
 
 // Close releases the files.
@@ -213,47 +234,6 @@ func (m *Model) Float(name string, dst []float32, from int64) error {
 	return nil
 }
 
-// Words reads one quantised linear (full module name) as it lies in its files. Scales that are no numbers are errors.
-func (m *Model) Words(name string) (*kernels.GemmWeight, error) {
-	if !m.Packed(name) {
-		if _, ok := m.reader.Lookup(name + ".weight"); ok {
-			return nil, fmt.Errorf("%s: %w: module %s is not quantised", m.Dir, ErrUnsupported, name)
-		}
-		return nil, fmt.Errorf("%s: %w: module %s", m.Dir, checkpoint.ErrNotFound, name)
-	}
-	t, _ := m.reader.Lookup(name + ".scales")
-	q, _ := m.reader.Lookup(name + ".qweight")
-	n, k, err := m.Layout.Size(q.Shape, t.Shape)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	group, err := m.group(name, k)
-	if err != nil {
-		return nil, err
-	}
-	data := map[string][]byte{}
-	for _, t := range m.Layout.Tensors(n, k, group) {
-		if err := m.expect(name+"."+t.Suffix, t.DType, t.Shape...); err != nil {
-			return nil, err
-		}
-		data[t.Suffix] = make([]byte, t.Bytes())
-		if err := m.reader.ReadAt(name+"."+t.Suffix, data[t.Suffix], 0); err != nil {
-			return nil, err
-		}
-	}
-	out := pack.Gemm(n, k, group, func(s string) []byte { return data[s] })
-	if at, s := out.BadScale(); at >= 0 {
-		return nil, fmt.Errorf("tensor %s.scales: %w: %v for output %d, group %d", name, checkpoint.ErrCorrupt, s, at%n, at/n)
-	}
-	if _, ok := m.reader.Lookup(name + ".bias"); ok {
-		out.Bias = make([]float32, n)
-		if err := m.Float(name+".bias", out.Bias, 0); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // loadedBlock is a decoder block in memory.
 type loadedBlock struct {
 	graph.Block
@@ -291,10 +271,7 @@ func (m *Model) loadBlock(ops kernels.Ops, i int) (*loadedBlock, error) {
 		b.Linears[lin] = l
 		full := name + "." + lin
 		if m.Packed(full) {
-			var g *kernels.GemmWeight
-			if g, err = m.Words(full); err == nil {
-				l.Packed, err = ops.PackGemm(g, kernels.Exact)
-			}
+			l.Packed, err = m.pack(ops, full)
 		} else {
 			l.W = kernels.NewMat(rest, n, k)
 			rest = rest[n*k:]

@@ -75,7 +75,12 @@ func TestQuantizeEveryFamily(t *testing.T) {
 					if self := divergence(t, src, src); self.KL != 0 || self.Top1 != 1 || math.IsNaN(self.Perplexity) {
 						t.Errorf("a model against itself: %+v", self)
 					}
-					words, err := LoadLinear(dst, "model.layers.1.mlp.down_proj")
+					m, err := OpenModel(dst)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer m.Close()
+					words, err := m.Words("model.layers.1.mlp.down_proj")
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -234,16 +234,18 @@ class View {
 
 class Linear {
  public:
-  // Module `name` of the quantised folder `dir`.
-  static Linear load(Context &ctx, const std::string &dir, const std::string &name, awq_compute compute = AWQ_COMPUTE_DEFAULT) {
+  // Module `name` of the quantised folder `dir`. cache: a folder of packed forms that processes share, "" for none.
+  static Linear load(const Context &ctx, const std::string &dir, const std::string &name, awq_compute compute = AWQ_COMPUTE_DEFAULT,
+                     const std::string &cache = "") {
     auto options = make<awq_linear_options>();
     options.compute = compute;
+    options.cache = cache.empty() ? nullptr : cache.c_str();
     awq_linear *out = nullptr;
     check(awq_linear_load(ctx.get(), dir.c_str(), name.c_str(), &options, &out));
     return Linear(out);
   }
   // From the caller's arrays.
-  static Linear create(Context &ctx, const awq_linear_desc &desc) {
+  static Linear create(const Context &ctx, const awq_linear_desc &desc) {
     awq_linear *out = nullptr;
     check(awq_linear_create(ctx.get(), &desc, &out));
     return Linear(out);

@@ -47,6 +47,11 @@ int main(int argc, char **argv) {
   x[0] = x[256 + 7] = 1.0f;
   const auto y = linear(x);
   check("rows", y.size() == 512 && y[0] != 0.0f);
+  const std::string cache = std::string(argv[2]) + "/hpp-cache";
+  for (int i = 0; i < 2; i++) {
+    const auto shared = awq::Linear::load(ctx, model, name, AWQ_COMPUTE_EXACT, cache);
+    check("the same from a packed file", shared.properties().shared == 1 && linear.properties().shared == 0 && shared(x) == y);
+  }
   awq::Linear moved = std::move(linear);
   check("moved", moved(x) == y && linear.get() == nullptr);
   check("x too short", status_of([&] { moved(std::vector<float>(255)); }, "255") == AWQ_ERR_INVALID_ARGUMENT);

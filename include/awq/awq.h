@@ -121,7 +121,7 @@ AWQ_API const char *awq_status_name(awq_status status);
 
 typedef int32_t awq_log_level;
 enum { AWQ_LOG_INFO = 1, AWQ_LOG_WARNING = 2 };
-/** Receives one line without a newline; `text` is borrowed. */
+/** Receives one line without a newline; `text` is borrowed. From several threads at once where awq_linear_load is called so. */
 typedef void (*awq_log_fn)(void *user, awq_log_level level, const char *text);
 
 typedef struct awq_context_options {
@@ -283,6 +283,7 @@ typedef struct awq_linear_options {
   size_t struct_size;
   awq_compute compute;
   int32_t reserved;           /* 0 */
+  const char *cache;          /* folder of packed forms that processes of one user share, made if missing; NULL: none. See awq_linear_load */
 } awq_linear_options;
 
 typedef struct awq_linear_properties {
@@ -296,14 +297,27 @@ typedef struct awq_linear_properties {
   int32_t reserved;
   uint64_t bytes;             /* of the quantised weight: codes, scales, zeros */
   char kernel[32];            /* "cpu/avx2" */
+  int32_t shared;             /* 1: the weight is a read-only mapping of a file in the cache */
+  int32_t reserved_2;
 } awq_linear_properties;
 
 /** Makes a linear from the caller's arrays, which are copied and repacked. Slow (milliseconds).
  *  Errors: INVALID_ARGUMENT (shape, dtype, stride, device), UNSUPPORTED, OUT_OF_MEMORY. Since 0.1. */
-AWQ_API awq_status awq_linear_create(awq_context *ctx, const awq_linear_desc *desc, awq_linear **out);
-/** Makes a linear from module `name` ("model.layers.0.mlp.down_proj") of the quantised folder `dir`. Slow.
+AWQ_API awq_status awq_linear_create(const awq_context *ctx, const awq_linear_desc *desc, awq_linear **out);
+/** Makes a linear from module `name` ("model.layers.0.mlp.down_proj") of the quantised folder `dir`. Reads and packs with the context's
+ *  threads, and may be called from several threads at once; beside the result it needs about a megabyte a thread. The context keeps
+ *  the last four folders open, with the descriptors of their files; each call compares size, times and inode of config.json, index
+ *  and shards, and opens the folder anew if one differs. A change that keeps the size, within one tick (milliseconds) of the file
+ *  system's clock after the last, goes unnoticed. Slow (milliseconds).
+ *  With options->cache the packed form is kept in a file of that folder, one a linear and mode, which later loads of any process
+ *  map read-only instead of packing: their pages are in memory once. A file is used only if it belongs to this user, others can't
+ *  write to it, its digest (SHA-256) is right, and it was made by the same packing from the same files: from the same place in shards
+ *  of the same size, times, inode and SHA-256 of the header (the weights themselves are not hashed). Otherwise the linear is
+ *  packed as without a cache, and the file is replaced by renaming. What is wrong with a cache is never an error but, unless the
+ *  file is missing or of another source, a warning in the log; that a cache can't be read or written is logged once a context. Don't cut
+ *  or overwrite such files in place while they are mapped: a kernel that then reads them ends the process (SIGBUS); removing is fine.
  *  Errors: NOT_FOUND, CORRUPT, UNSUPPORTED (layout; module not quantised), IO, OUT_OF_MEMORY. Since 0.1. */
-AWQ_API awq_status awq_linear_load(awq_context *ctx, const char *dir, const char *name, const awq_linear_options *options, awq_linear **out);
+AWQ_API awq_status awq_linear_load(const awq_context *ctx, const char *dir, const char *name, const awq_linear_options *options, awq_linear **out);
 
 /** y = x . W^T (+ bias). x: [..., k] float32, float16 or bfloat16; y: [..., n] of any of these, same leading dimensions.
  *  Leading dimensions are rows: with two dimensions rows may be strided, columns are contiguous; with more they must be compact.

@@ -237,6 +237,7 @@ class awq_linear_options(Structure):
         ("struct_size", c_size_t),
         ("compute", c_int32),
         ("reserved", c_int32),
+        ("cache", c_char_p),
     ]
 
 
@@ -253,6 +254,8 @@ class awq_linear_properties(Structure):
         ("reserved", c_int32),
         ("bytes", c_uint64),
         ("kernel", c_char * 32),
+        ("shared", c_int32),
+        ("reserved_2", c_int32),
     ]
 
 

@@ -13,6 +13,7 @@ from . import _abi
 from ._errors import check
 from ._library import library
 
+_NESTED = "a callback must not use the context of the call that runs it"
 LogFn = Callable[[str, str], Any]
 
 
@@ -31,7 +32,7 @@ def _destroy(handle: int, pid: int) -> None:
 
 
 class Context:
-    """Settings for the calls that get it as `ctx`. May be used from several threads: calls that use it wait for each other.
+    """Settings for the calls that get it as `ctx`. May be used from several threads: loads run beside each other, other calls wait for their turn.
 
     threads: CPU threads of the kernels (default: $AWQ_NUM_THREADS, else what the process may use). isa: "scalar", "avx2" or
     another one of devices(), instead of the best. log: called with ("info" | "warning", line).
@@ -58,6 +59,8 @@ class Context:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._busy = False
+        self._sharing: List[int] = []  # threads in calls that may run beside others
+        self._idle = threading.Condition(self._lock)
         self._finalizer = weakref.finalize(self, _destroy, out.value or 0, self._pid)
         self._finalizer.atexit = False
 
@@ -68,13 +71,38 @@ class Context:
             yield self._live()
             return
         with self._lock:
-            if self._busy:
-                raise RuntimeError("a callback must not use the context of the call that runs it")
+            self._alone()
             self._busy = True
             try:
                 yield self._live()
             finally:
                 self._busy = False
+
+    @contextmanager
+    def share(self) -> Iterator[int]:
+        """The handle, for one call that may run beside others of its kind."""
+        if os.getpid() != self._pid:
+            yield self._live()
+            return
+        me = threading.get_ident()
+        with self._lock:  # not while a call of the other kind runs
+            if self._busy or me in self._sharing:
+                raise RuntimeError(_NESTED)
+            handle = self._live()
+            self._sharing.append(me)
+        try:
+            yield handle
+        finally:
+            with self._lock:
+                self._sharing.remove(me)
+                self._idle.notify_all()
+
+    def _alone(self) -> None:
+        """Waits, with the lock, until no call runs."""
+        if self._busy or threading.get_ident() in self._sharing:
+            raise RuntimeError(_NESTED)
+        while self._sharing:
+            self._idle.wait()
 
     def _live(self) -> int:
         if self._handle is None:
@@ -97,6 +125,8 @@ class Context:
     def close(self) -> None:
         """Frees it. Linears made with it stay valid."""
         with self._lock:
+            while self._sharing:
+                self._idle.wait()
             self._handle = None
             self._finalizer()
 

@@ -52,19 +52,24 @@ class Linear:
         self.has_bias: bool = bool(p.has_bias)
         self.kernel: str = p.kernel.decode()
         self.nbytes: int = p.bytes
+        self.shared: bool = bool(p.shared)  # whether the weight is a mapping of a file in the cache
         self.compute: str = next((name for name, value in _COMPUTE.items() if value == p.compute), str(p.compute))
 
     @classmethod
-    def load(cls, dir: Path, name: str, compute: str = "exact", *, ctx: Optional[Context] = None) -> "Linear":
+    def load(
+        cls, dir: Path, name: str, compute: str = "exact", *, cache: Optional[Path] = None, ctx: Optional[Context] = None
+    ) -> "Linear":
         """Module `name` ("model.layers.0.mlp.down_proj") of the quantised folder `dir`.
 
         compute: "exact", or "int8": x rounded to int8 per row and group, faster where the CPU has int8 dot products.
+        cache: a folder of packed forms, made if missing: what one process packed, later loads map, so that all share the memory.
         """
         options = _abi.awq_linear_options()
         options.struct_size = ctypes.sizeof(options)
         options.compute = choice("compute", compute, _COMPUTE)
+        options.cache = None if cache is None else encode_path(cache)
         out = ctypes.c_void_p()
-        with (ctx or default_context()).use() as handle:
+        with (ctx or default_context()).share() as handle:
             check(library().awq_linear_load(handle, encode_path(dir), name.encode("utf-8"), ctypes.byref(options), ctypes.byref(out)))
         return cls(out.value or 0)
 
@@ -102,7 +107,7 @@ class Linear:
                 if len(shape) != 2:
                     raise invalid(f"qweight has shape {list(shape)}, expected [k, n/8]")
                 desc.k, desc.n = shape[0], shape[1] * 8
-            with (ctx or default_context()).use() as handle:
+            with (ctx or default_context()).share() as handle:
                 check(library().awq_linear_create(handle, ctypes.byref(desc), ctypes.byref(out)))
         return cls(out.value or 0)
 
