@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"libawq/kernels"
+	"libawq/quant"
 )
 
 // shape is what a bench measures.
@@ -37,17 +38,22 @@ type measure struct {
 func (a *app) bench() *cobra.Command {
 	var s shape
 	var seconds float64
+	var cache string
 	c := &cobra.Command{
-		Use:   "bench [gemm|linear|roof]",
+		Use:   "bench [gemm|linear|roof|load DIR]",
 		Short: "Measure kernels beside the machine's limits",
 		Long: "Measures the float32 product of calibration (gemm) or the quantised linear (linear), in the same run as the machine's float32 FMA rate,\n" +
-			"its rate of 4-bit codes times signed bytes and its memory read rate; roof measures these alone. --m 0 runs a few batch sizes.",
-		Example: "  awq bench gemm\n  awq bench linear --n 4096 --k 4096 --m 1\n  AWQ_FORCE_ISA=avx2 awq bench --json",
-		Args:    cobra.MaximumNArgs(1),
+			"its rate of 4-bit codes times signed bytes and its memory read rate; roof measures these alone. --m 0 runs a few batch sizes.\n" +
+			"load loads every quantised linear of a folder, three times, beside reading its files; the best pass counts.",
+		Example: "  awq bench gemm\n  awq bench linear --n 4096 --k 4096 --m 1\n  awq bench load model-awq --cache /var/tmp/packed\n  AWQ_FORCE_ISA=avx2 awq bench --json",
+		Args:    cobra.MaximumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			kinds := []string{"gemm", "linear"}
-			if len(args) == 1 {
-				kinds = args
+			if len(args) > 0 {
+				kinds = args[:1]
+			}
+			if load := kinds[0] == "load"; load != (len(args) == 2) {
+				return usagef("bench %s with %d arguments; load wants a folder, the others nothing", kinds[0], len(args)-1)
 			}
 			if s.group == 0 {
 				s.group = usualGroup(s.k)
@@ -63,6 +69,13 @@ func (a *app) bench() *cobra.Command {
 			if len(kinds) == 1 && kinds[0] == "roof" {
 				return a.benchRoof(device)
 			}
+			if kinds[0] == "load" {
+				mode := kernels.Exact
+				if s.int8 {
+					mode = kernels.Int8
+				}
+				return a.benchLoad(c.Context(), device, args[1], quant.LoadOptions{Mode: mode, Cache: cache}, 3)
+			}
 			rows := []measure{}
 			for _, kind := range kinds {
 				run := a.benchLinear
@@ -72,7 +85,7 @@ func (a *app) bench() *cobra.Command {
 					run, sizes = a.benchGemm, []int{512}
 				case "linear":
 				default:
-					return usagef("unknown bench %q; known: gemm, linear, roof", kind)
+					return usagef("unknown bench %q; known: gemm, linear, roof, load", kind)
 				}
 				if s.m != 0 {
 					sizes = []int{s.m}
@@ -103,6 +116,7 @@ func (a *app) bench() *cobra.Command {
 	v.IntVar(&s.n, "n", 4096, "outputs")
 	v.IntVar(&s.k, "k", 4096, "inputs")
 	v.IntVar(&s.group, "group-size", 0, "inputs that share a scale (0: the largest of 128, 64, 32 that divides, else one group a row)")
+	v.StringVar(&cache, "cache", "", "load: folder of packed forms that processes share")
 	v.Float64Var(&seconds, "seconds", 2, "time for each row")
 	return c
 }
