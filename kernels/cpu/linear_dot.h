@@ -124,11 +124,11 @@ void sweep(const digits *x, const awqk_weight *w, span panels, span rows, int64_
   segment_step<DIGITS, SPREAD, LINES> step = {};
   step.x = x;
   step.lines = w->lines;
-  step.ahead = ahead * w->lines * AWQ_LINE;
 #ifdef AWQ_TILES
   if constexpr (SPREAD && LINES > 0) tiles_begin();
 #endif
-  for (int64_t s = 0; s < w->segments; s++)
+  for (int64_t s = 0; s < w->segments; s++) {
+    step.ahead = ahead_of(w, s, ahead, panels.to - panels.from);
     for (int64_t panel = panels.from; panel < panels.to; panel++) {
       const uint8_t *record = record_of(w, panel, s);
       __builtin_prefetch(record + 256, 0, HINT);
@@ -147,6 +147,7 @@ void sweep(const digits *x, const awqk_weight *w, span panels, span rows, int64_
       for (step.row = rows.from; step.row + ROWS <= rows.to; step.row += ROWS, step.acc += 16 * ROWS) step.template run<ROWS>();
       if (step.row < rows.to) with_rows<ROWS>(rows.to - step.row, step);
     }
+  }
 #ifdef AWQ_TILES
   if constexpr (SPREAD && LINES > 0) tiles_end();
 #endif

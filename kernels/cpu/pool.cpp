@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kSpin = 100 * 1000;        /* ns that an idle worker spins before it sleeps */
 constexpr double kInline = 8e3;               /* work shorter than this many ns isn't worth another thread */
-constexpr double kWake = 50e3;                /* nor is this much, when all workers sleep */
+constexpr double kWake = 50e3;                /* nor is this much, when all workers sleep and no call came just before */
 constexpr size_t kStack = 512 * 1024;
 constexpr uint64_t kClosed = 0xffffffffu;     /* an index that no job reaches */
 
@@ -96,6 +96,7 @@ struct awq_pool {
   uint32_t born;                              /* fork generation that the workers belong to */
   int32_t size;                               /* wanted threads, caller included */
   int32_t started;                            /* workers that run; -1: not tried yet */
+  uint64_t alone;                             /* when the last call ended that did not wake sleepers */
   bool sticky;
   struct worker {
     awq_pool *pool;
@@ -222,9 +223,13 @@ void awq_pool_run(awq_pool *p, int64_t chunks, double nanoseconds, awq_chunk_fn 
     return alone(chunks, fn, arg);
   if (p->started < 0) start(p);
   const uint32_t sleepers = load(&p->sleepers, __ATOMIC_SEQ_CST);
-  if (!p->started || ((int32_t)sleepers >= p->started && nanoseconds < kWake)) {
+  const bool asleep = (int32_t)sleepers >= p->started && nanoseconds < kWake;
+  /* small calls in a row are worth waking for: workers then spin from one to the next */
+  if (!p->started || (asleep && now() - load(&p->alone) > kSpin)) {
     store(&p->busy, 0u);
-    return alone(chunks, fn, arg);
+    alone(chunks, fn, arg);
+    store(&p->alone, now());
+    return;
   }
   const uint64_t generation = ((load(&p->claim) >> 32) + 1) << 32;
   store(&p->claim, generation | kClosed); /* nobody claims while the fields change */
