@@ -86,10 +86,15 @@ func CostOf(kernel string, mode kernels.Mode) (Cost, bool) {
 	return c, ok
 }
 
-// Plan of the model for calls of up to that many rows.
+// Plan of the model for calls of up to that many rows. One or two rows go through the weights so fast that a near prefetch is in time and
+// that a thread takes much at once.
 func (c Cost) Plan(rows int32) kernels.Plan {
 	r := float64(min(rows, 512)) // more is nothing new
-	return kernels.Plan{Rows: rows, DecodeRows: c.decodeRows(), Ahead: 2, ChunkBytes: 64 << 10, Picoseconds: c.code(r) / r}
+	p := kernels.Plan{Rows: rows, DecodeRows: c.decodeRows(), Ahead: 2, ChunkBytes: 64 << 10, Picoseconds: c.code(r) / r}
+	if rows <= 2 {
+		p.Ahead, p.ChunkBytes = 1, 256<<10
+	}
+	return p
 }
 
 // decodeRows is where the two lines cross.
