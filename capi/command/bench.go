@@ -37,14 +37,15 @@ type measure struct {
 
 func (a *app) bench() *cobra.Command {
 	var s shape
-	var seconds float64
+	var seconds, gbytes float64
 	var cache string
 	c := &cobra.Command{
-		Use:   "bench [gemm|linear|roof|load DIR]",
+		Use:   "bench [gemm|linear|roof|model|load DIR]",
 		Short: "Measure kernels beside the machine's limits",
 		Long: "Measures the float32 product of calibration (gemm) or the quantised linear (linear), in the same run as the machine's float32 FMA rate,\n" +
 			"its rate of 4-bit codes times signed bytes and its memory read rate; roof measures these alone. --m 0 runs a few batch sizes.\n" +
-			"load loads every quantised linear of a folder, three times, beside reading its files; the best pass counts.",
+			"load loads every quantised linear of a folder, three times, beside reading its files; the best pass counts.\n" +
+			"model measures nothing: what the cost model says of the linear on 1 to 16 threads whose memory gives --gbytes (0: all that they ask for).",
 		Example: "  awq bench gemm\n  awq bench linear --n 4096 --k 4096 --m 1\n  awq bench load model-awq --cache /var/tmp/packed\n  AWQ_FORCE_ISA=avx2 awq bench --json",
 		Args:    cobra.MaximumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -69,6 +70,13 @@ func (a *app) bench() *cobra.Command {
 			if len(kinds) == 1 && kinds[0] == "roof" {
 				return a.benchRoof(device)
 			}
+			usual := []int{1, 4, 16, 64, 512}
+			if kinds[0] == "model" {
+				if s.m != 0 {
+					usual = []int{s.m}
+				}
+				return a.benchModel(device, s, usual, max(0, gbytes))
+			}
 			if kinds[0] == "load" {
 				mode := kernels.Exact
 				if s.int8 {
@@ -78,14 +86,13 @@ func (a *app) bench() *cobra.Command {
 			}
 			rows := []measure{}
 			for _, kind := range kinds {
-				run := a.benchLinear
-				sizes := []int{1, 4, 16, 64, 512}
+				run, sizes := a.benchLinear, usual
 				switch kind {
 				case "gemm":
 					run, sizes = a.benchGemm, []int{512}
 				case "linear":
 				default:
-					return usagef("unknown bench %q; known: gemm, linear, roof, load", kind)
+					return usagef("unknown bench %q; known: gemm, linear, roof, model, load", kind)
 				}
 				if s.m != 0 {
 					sizes = []int{s.m}
@@ -116,6 +123,7 @@ func (a *app) bench() *cobra.Command {
 	v.IntVar(&s.n, "n", 4096, "outputs")
 	v.IntVar(&s.k, "k", 4096, "inputs")
 	v.IntVar(&s.group, "group-size", 0, "inputs that share a scale (0: the largest of 128, 64, 32 that divides, else one group a row)")
+	v.Float64Var(&gbytes, "gbytes", 0, "model: GB/s that the memory gives to all threads together (0: as much as they ask for)")
 	v.StringVar(&cache, "cache", "", "load: folder of packed forms that processes share")
 	v.Float64Var(&seconds, "seconds", 2, "time for each row")
 	return c

@@ -122,7 +122,7 @@ class QuantizeTest(ProgramTest):
 
     def test_report(self):
         done = self.document("quantize", "src", "dst", *self.SMALL, "--calib", "ids.jsonl")
-        self.assertEqual(set(done), {"layers", "linears", "seconds", "peak_rss_bytes", "bytes_in", "bytes_out", "report"})
+        self.assertEqual(set(done), {"layers", "linears", "seconds", "stage_seconds", "peak_rss_bytes", "bytes_in", "bytes_out", "report"})
         self.assertEqual((done["layers"], done["linears"]), (LAYERS, 7 * LAYERS))
         self.assertGreater(done["peak_rss_bytes"], 1 << 20)
         self.assertEqual(done["bytes_in"], sum(len(data) for _, _, data in self.content.values()))
@@ -320,6 +320,17 @@ class OtherCommandsTest(ProgramTest):
             rows = self.document("bench", kind, "--m", 16, "--n", 64, "--k", 64, "--group-size", 32, "--seconds", 0.05)
             self.assertEqual([(r["bench"], r["m"]) for r in rows], [(kind, 16)])
             self.assertGreater(rows[0]["gflops"], 0)
+
+    def test_cost_model(self):
+        """More threads are never slower, and memory bounds them all."""
+        free = self.document("bench", "model", "--n", 4096, "--k", 4096)
+        self.assertEqual([r["m"] for r in free], [1, 4, 16, 64, 512])
+        for row in free:
+            times = [row["microseconds"][threads] for threads in ("1", "2", "4", "8", "16")]
+            self.assertEqual(times, sorted(times, reverse=True))
+            self.assertGreater(times[0] / times[2], 3)
+        (bound,) = self.document("bench", "model", "--n", 4096, "--k", 4096, "--m", 1, "--gbytes", 10)
+        self.assertAlmostEqual(bound["microseconds"]["16"], 4096 * 4096 * (0.5 + 2.5 / 128) / 10e9 * 1e6, delta=1)
 
     def test_version_is_the_librarys(self):
         header = pathlib.Path(__file__).resolve().parents[3] / "include/awq/awq.h"
