@@ -41,6 +41,26 @@ func quantConfig(c *C.awq_quant_config) (quant.Config, error) {
 	default:
 		return bad("method", int64(c.method))
 	}
+	switch c.objective {
+	case C.AWQ_OBJECTIVE_DEFAULT:
+	case C.AWQ_OBJECTIVE_LINEAR:
+		cfg.Objective = quant.ObjectiveLinear
+	case C.AWQ_OBJECTIVE_MODULE:
+		cfg.Objective = quant.ObjectiveModule
+	case C.AWQ_OBJECTIVE_AUTO:
+		cfg.Objective = quant.ObjectiveAuto
+	default:
+		return bad("objective", int64(c.objective))
+	}
+	switch c.refinement {
+	case C.AWQ_REFINEMENT_DEFAULT:
+	case C.AWQ_REFINEMENT_OFF:
+		cfg.Refine = quant.RefineOff
+	case C.AWQ_REFINEMENT_FAST:
+		cfg.Refine = quant.RefineFast
+	default:
+		return bad("refinement", int64(c.refinement))
+	}
 	if c.layout != C.AWQ_LAYOUT_DEFAULT {
 		l, err := pack.ByID(int32(c.layout))
 		if err != nil {

@@ -12,40 +12,57 @@ import (
 	"libawq/quant/search"
 )
 
-// search runs a block on the calibration windows, finds and folds its scales, and returns the clip limit of each linear
-// [N, K/Group]. All searches see the original weights and inputs. j.x holds the block's original output afterwards.
-func (j *job) search(b *graph.Block) (map[string][]float32, error) {
+// findings are what the searches of a block leave for the rounding of its linears, by their names in the block.
+type findings struct {
+	stats  map[string]*calib.Stats // of the inputs before the fold
+	scale  map[string][]float32    // folded into the weights; the inputs are divided by it
+	limits map[string][]float32    // clip limits [N, K/Group]; none: not clipped
+}
+
+func (f *findings) close() {
+	for _, s := range unique(f.stats) {
+		s.Close()
+	}
+}
+
+// search runs a block on the calibration windows, finds and folds its scales, and searches clip limits. All searches see the original
+// weights and inputs. j.x holds the block's original output afterwards. The caller closes the findings.
+func (j *job) search(b *graph.Block) (*findings, error) {
 	stats, err := j.calibrate(b)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		for _, s := range unique(stats) {
-			s.Close()
-		}
-	}()
-	f := j.model.Family
+	found := &findings{stats: stats, scale: map[string][]float32{}}
+	if err := j.decide(b, found); err != nil {
+		found.close()
+		return nil, err
+	}
+	return found, nil
+}
+
+// decide finds a block's scales, folds them and searches clip limits.
+func (j *job) decide(b *graph.Block, found *findings) (err error) {
+	f, stats := j.model.Family, found.stats
 	groups := j.groups(b.Index)
 	results := make([]*search.Result, len(groups))
 	for i, g := range groups {
 		if results[i], err = search.Scale(j.ops, j.problem(b, g, stats), j.poll); err != nil {
-			return nil, fmt.Errorf("%s: %w", g.Into[0], err)
+			return fmt.Errorf("%s: %w", g.Into[0], err)
 		}
 		j.meter.at("search", j.model.BlockName(b.Index)+"."+strings.Join(g.Into, ","), 0.6/float64(len(groups)))
 	}
-	scale := map[string][]float32{}
 	for i, g := range groups {
 		store := kernels.F32
 		if t, ok := j.model.reader.Lookup(j.model.BlockName(b.Index) + "." + g.Prev + ".weight"); ok {
 			if store, err = floatType(t); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		if err := fold(f, b, g, results[i].S, store); err != nil {
-			return nil, err
+			return err
 		}
 		for _, lin := range g.Into {
-			scale[lin] = results[i].S
+			found.scale[lin] = results[i].S
 		}
 	}
 	x := j.window(j.x, 0)
@@ -53,17 +70,16 @@ func (j *job) search(b *graph.Block) (map[string][]float32, error) {
 	sum(j.mid, j.mid, j.window(j.m, 0))
 	rel, err := checkFold(j.ops, j.runner, b, x, j.mid, j.scratch)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	j.folds = math.Max(j.folds, rel)
 	sum(j.x, j.x, j.o)
 	sum(j.x, j.x, j.m)
-	limits, err := j.clips(b, stats, scale)
-	if err != nil {
-		return nil, err
+	if found.limits, err = j.clips(b, stats, found.scale); err != nil {
+		return err
 	}
 	j.record(b, groups, results, stats)
-	return limits, nil
+	return nil
 }
 
 // quantised lists those of some linears of a block that are quantised; the others stay in float and need no statistics.
@@ -99,7 +115,7 @@ func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
 	}
 	full := map[string]bool{} // judged by a Gram matrix
 	for _, g := range j.groups(b.Index) {
-		full[g.Into[0]] = g.Through == family.ThroughLinear
+		full[g.Into[0]] = g.Through == family.ThroughLinear || j.cfg.Objective != ObjectiveModule
 	}
 	tap := func(names []string, x kernels.Mat) error {
 		if names = j.quantised(b.Index, names); len(names) == 0 {
@@ -108,7 +124,7 @@ func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
 		s := stats[names[0]]
 		if s == nil {
 			var err error
-			if s, err = calib.NewStats(x.Cols, groupOf(j.cfg.Group, x.Cols), full[names[0]], j.cfg.SeqLen); err != nil {
+			if s, err = calib.NewStats(x.Cols, groupOf(j.cfg.Group, x.Cols), full[names[0]] || j.cfg.Refine != RefineOff, j.cfg.SeqLen); err != nil {
 				return err
 			}
 			for _, n := range names {
@@ -134,6 +150,9 @@ func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
 	return stats, nil
 }
 
+// finalists is how many ratios the published loss decides among with ObjectiveAuto.
+const finalists = 3
+
 // problem states the scale search of one group. Only its quantised linears vary; a linear that stays in float computes the same
 // whatever the scale.
 func (j *job) problem(b *graph.Block, g family.Group, stats map[string]*calib.Stats) search.Problem {
@@ -143,9 +162,10 @@ func (j *job) problem(b *graph.Block, g family.Group, stats map[string]*calib.St
 	for _, lin := range vary {
 		p.Layers = append(p.Layers, b.Linears[lin].W)
 	}
-	if g.Through == family.ThroughLinear {
-		p.Gram = s.Gram()
-	} else {
+	if g.Through == family.ThroughLinear || j.cfg.Objective != ObjectiveModule {
+		p.Gram, p.Finalists = s.Gram(), finalists
+	}
+	if g.Through != family.ThroughLinear && j.cfg.Objective != ObjectiveLinear {
 		p.Loss = func(layers []kernels.Mat, limit float64) (float64, error) {
 			return j.through(b, g, vary, layers, limit)
 		}

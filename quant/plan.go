@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"libawq/quant/checkpoint"
+	"libawq/quant/family"
 	"libawq/quant/pack"
 )
 
@@ -217,21 +218,34 @@ func (p *Plan) peak(cfg Config) int64 {
 	if cfg.Method == RTN {
 		return 4*block + block + program
 	}
+	grouped := map[string]bool{}
+	var widest int64
+	moments := func(k int64, full bool) {
+		if full || cfg.Refine != RefineOff {
+			gram += k * k
+		} else {
+			gram += k * int64(groupOf(cfg.Group, int(k)))
+		}
+		widest = max(widest, k)
+	}
 	for _, g := range f.ActiveGroups(c) {
-		var size, moments int64
+		var size, width int64
 		for _, lin := range g.Into {
 			n, k := f.Shape(c, lin)
 			size += int64(n) * int64(k)
-			moments = int64(k) * int64(groupOf(cfg.Group, k))
-			if g.Through == 0 {
-				moments = int64(k) * int64(k)
-			}
+			width = int64(k)
+			grouped[lin] = true
 		}
-		if g.Through == 0 {
-			size *= 2
-		}
-		gram += moments
+		moments(width, g.Through == family.ThroughLinear || cfg.Objective != ObjectiveModule)
 		largest = max(largest, size)
+	}
+	for _, lin := range f.Linears() {
+		if _, k := f.Shape(c, lin); !grouped[lin] {
+			moments(int64(k), false)
+		}
+	}
+	if cfg.Refine != RefineOff {
+		largest = max(largest, widest*widest)
 	}
 	tokens := int64(cfg.Samples) * int64(cfg.SeqLen)
 	rows := int64(cfg.SeqLen)

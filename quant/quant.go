@@ -34,6 +34,53 @@ func ParseMethod(s string) (Method, error) {
 	return "", fmt.Errorf("%w: method %q; known: awq, rtn", ErrInvalid, s)
 }
 
+// Objective is what the scale search minimises.
+type Objective string
+
+// Linear judges linears by their own outputs, through the second moments of their inputs: its cost doesn't depend on the number of
+// tokens. Module is the published loss: siblings are judged at the output of the attention or gated MLP that they feed. Auto lets Module
+// choose among the best few of Linear.
+const (
+	ObjectiveLinear Objective = "linear"
+	ObjectiveModule Objective = "module"
+	ObjectiveAuto   Objective = "auto"
+)
+
+// ParseObjective reads a flag.
+func ParseObjective(s string) (Objective, error) {
+	switch o := Objective(strings.ToLower(s)); o {
+	case ObjectiveLinear, ObjectiveModule, ObjectiveAuto:
+		return o, nil
+	}
+	return "", fmt.Errorf("%w: objective %q; known: linear, module, auto", ErrInvalid, s)
+}
+
+// Refinement is what follows the scale and clip searches.
+type Refinement string
+
+// RefineFast moves codes and scales under the second moments of the inputs, a few sweeps; the files stay what they are.
+const (
+	RefineOff  Refinement = "off"
+	RefineFast Refinement = "fast"
+)
+
+// ParseRefinement reads a flag.
+func ParseRefinement(s string) (Refinement, error) {
+	switch r := Refinement(strings.ToLower(s)); r {
+	case RefineOff, RefineFast:
+		return r, nil
+	}
+	return "", fmt.Errorf("%w: refinement %q; known: off, fast", ErrInvalid, s)
+}
+
+// sweeps of kernels.Ops.Refine.
+func (r Refinement) sweeps() int {
+	if r == RefineFast {
+		return 3
+	}
+	return 0
+}
+
 // Config is everything that shapes a quantisation.
 type Config struct {
 	Method    Method
@@ -42,6 +89,8 @@ type Config struct {
 	Layout    string
 	Clip      bool
 	Duo       bool
+	Objective Objective
+	Refine    Refinement
 	Calib     Text
 	Samples   int // calibration windows
 	SeqLen    int // tokens a window
@@ -52,7 +101,7 @@ type Config struct {
 
 // DefaultConfig is what AutoAWQ does by default.
 func DefaultConfig() Config {
-	return Config{Method: AWQ, Group: 128, Layout: "gemm", Clip: true, Duo: true, Samples: 128, SeqLen: 512}
+	return Config{Method: AWQ, Group: 128, Layout: "gemm", Clip: true, Duo: true, Objective: ObjectiveModule, Refine: RefineOff, Samples: 128, SeqLen: 512}
 }
 
 // Groups lists the group sizes offered.
@@ -91,17 +140,24 @@ type meter struct {
 	start  time.Time
 	total  float64
 	done   float64
+
+	last  time.Time
+	spent map[string]time.Duration // by stage: since the report before
 }
 
 func newMeter(report Report, total float64) *meter {
 	if report == nil {
 		report = func(Progress) {}
 	}
-	return &meter{report: report, start: time.Now(), total: total}
+	now := time.Now()
+	return &meter{report: report, start: now, total: total, last: now, spent: map[string]time.Duration{}}
 }
 
 func (m *meter) at(stage, item string, work float64) {
 	m.done += work
+	now := time.Now()
+	m.spent[stage] += now.Sub(m.last)
+	m.last = now
 	p := Progress{Stage: stage, Item: item, Fraction: min(1, m.done/m.total), Elapsed: time.Since(m.start), Left: -1}
 	if p.Fraction > 0.02 {
 		p.Left = time.Duration(float64(p.Elapsed) * (1 - p.Fraction) / p.Fraction)

@@ -35,7 +35,7 @@ func Quantize(ctx context.Context, ops kernels.Ops, src, dst string, cfg Config,
 		return nil, err
 	}
 	defer out.Abort() // does nothing after Commit
-	j := &job{ctx: ctx, ops: ops, cfg: cfg, plan: plan, model: plan.model}
+	j := &job{ctx: ctx, ops: ops, cfg: cfg, plan: plan, model: plan.model, refined: map[string][2]float64{}}
 	if cfg.Method == AWQ {
 		if err := j.prepare(report); err != nil {
 			return nil, err
@@ -103,6 +103,7 @@ type job struct {
 	x, o, m      kernels.Mat        // block input, what attention and what the feed-forward add to it; [tokens, hidden]
 	scratch, mid kernels.Mat        // one window each
 	gains        map[string]float64 // clip gain of each linear of the present block
+	refined      map[string][2]float64
 }
 
 // prepare reads the calibration text and embeds it.
@@ -186,17 +187,18 @@ func (j *job) block(i int) error {
 		return err
 	}
 	defer b.Close()
-	var limits map[string][]float32
+	found := &findings{}
 	if j.cfg.Method == AWQ {
-		if limits, err = j.search(&b.Block); err != nil {
+		if found, err = j.search(&b.Block); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		defer found.close()
 	}
 	for _, lin := range j.model.Family.Linears() {
 		if err := j.poll(); err != nil {
 			return err
 		}
-		if err := j.write(name+"."+lin, b.Linears[lin], limits[lin]); err != nil {
+		if err := j.write(name, lin, b.Linears[lin], found); err != nil {
 			return err
 		}
 	}
@@ -273,8 +275,9 @@ func checkFinite(t checkpoint.Info, part []byte, at int64) error {
 	return nil
 }
 
-// write stores a linear, quantised or, where excluded, in the source's dtype with its scales folded in.
-func (j *job) write(name string, l *graph.Linear, limit []float32) error {
+// write stores linear `lin` of a block, quantised or, where excluded, in the source's dtype with its scales folded in.
+func (j *job) write(block, lin string, l *graph.Linear, found *findings) error {
+	name := block + "." + lin
 	if !j.plan.quantised[name] {
 		if l.Bias != nil {
 			if err := j.writeFloat(name+".bias", l.Bias); err != nil {
@@ -284,8 +287,13 @@ func (j *job) write(name string, l *graph.Linear, limit []float32) error {
 		return j.writeFloat(name+".weight", l.W.Data[:l.N*l.K])
 	}
 	q := pack.New(l.N, l.K, groupOf(j.cfg.Group, l.K))
-	if err := j.ops.Quantize(l.W, limit, j.cfg.Symmetric, q); err != nil {
+	if err := j.ops.Quantize(l.W, found.limits[lin], j.cfg.Symmetric, q); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
+	}
+	if j.cfg.Method == AWQ && j.cfg.Refine != RefineOff {
+		if err := j.refine(name, l, q, found.stats[lin], found.scale[lin]); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	for i, s := range q.Scales {
 		if f := kernels.FromF16(s); math.IsInf(float64(f), 0) || f <= 0 {

@@ -13,13 +13,14 @@ import (
 
 // Summary is what a quantisation did.
 type Summary struct {
-	Layers  int     `json:"layers"`
-	Linears int     `json:"linears"`
-	Seconds float64 `json:"seconds"`
-	Peak    int64   `json:"peak_rss_bytes"`
-	In      int64   `json:"bytes_in"`
-	Out     int64   `json:"bytes_out"`
-	Report  Details `json:"report"`
+	Layers  int                `json:"layers"`
+	Linears int                `json:"linears"`
+	Seconds float64            `json:"seconds"`
+	Stages  map[string]float64 `json:"stage_seconds"` // calibrate (forward and second moments), search, clip, refine, write
+	Peak    int64              `json:"peak_rss_bytes"`
+	In      int64              `json:"bytes_in"`
+	Out     int64              `json:"bytes_out"`
+	Report  Details            `json:"report"`
 }
 
 // Details is awq_report.json. It holds nothing that differs from run to run, so equal jobs write equal bytes.
@@ -27,6 +28,8 @@ type Details struct {
 	Method     Method         `json:"method"`
 	Group      int            `json:"group_size"`
 	ZeroPoint  bool           `json:"zero_point"`
+	Objective  Objective      `json:"objective,omitempty"`
+	Refine     Refinement     `json:"refine,omitempty"`
 	Calib      string         `json:"calibration,omitempty"`
 	Windows    int            `json:"calibration_windows"`
 	SeqLen     int            `json:"calibration_seq_len"`
@@ -41,7 +44,9 @@ type LinearReport struct {
 	Ratio    *float64 `json:"ratio"` // nil: not scaled
 	LossRTN  *float64 `json:"loss_rtn"`
 	LossAWQ  *float64 `json:"loss_awq"`
-	ClipGain *float64 `json:"clip_gain"` // share of the group errors that clipping removed; nil: not clipped
+	ClipGain *float64 `json:"clip_gain"`              // share of the group errors that clipping removed; nil: not clipped
+	Rounded  *float64 `json:"loss_rounded,omitempty"` // of this linear by itself, after scale and clip, per output element
+	Refined  *float64 `json:"loss_refined,omitempty"` // the same after refinement
 	Tokens   int64    `json:"tokens"`
 	Warning  string   `json:"warning,omitempty"`
 }
@@ -81,6 +86,7 @@ func finite(v float64) *float64 {
 func (j *job) summary(start time.Time) *Summary {
 	d := Details{Method: j.cfg.Method, Group: j.cfg.Group, ZeroPoint: !j.cfg.Symmetric, FoldChange: j.folds, Linears: j.layers, Float: j.plan.Float}
 	if j.cfg.Method == AWQ {
+		d.Objective, d.Refine = j.cfg.Objective, j.cfg.Refine
 		d.Calib, d.Windows, d.SeqLen = filepath.Base(j.cfg.Calib.name()), len(j.windows), j.cfg.SeqLen
 	} else {
 		for _, lin := range j.model.Family.Linears() {
@@ -91,6 +97,15 @@ func (j *job) summary(start time.Time) *Summary {
 			}
 		}
 	}
-	return &Summary{Layers: j.model.Config.Layers, Linears: j.plan.Linears, Seconds: time.Since(start).Seconds(), Peak: PeakRSS(),
+	for i := range d.Linears {
+		if r, ok := j.refined[d.Linears[i].Module]; ok {
+			d.Linears[i].Rounded, d.Linears[i].Refined = finite(r[0]), finite(r[1])
+		}
+	}
+	stages := map[string]float64{}
+	for stage, d := range j.meter.spent {
+		stages[stage] = d.Seconds()
+	}
+	return &Summary{Layers: j.model.Config.Layers, Linears: j.plan.Linears, Seconds: time.Since(start).Seconds(), Stages: stages, Peak: PeakRSS(),
 		In: j.plan.BytesIn, Out: j.plan.BytesOut, Report: d}
 }

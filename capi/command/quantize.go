@@ -16,6 +16,8 @@ import (
 type quantFlags struct {
 	cfg           quant.Config
 	method        string
+	objective     string
+	refine        string
 	noClip, noDuo bool
 	calib, column string
 	chat          bool
@@ -34,6 +36,8 @@ func (f *quantFlags) add(c *cobra.Command) {
 	v.IntVar(&f.cfg.Samples, "samples", f.cfg.Samples, "calibration windows at most")
 	v.IntVar(&f.cfg.SeqLen, "seq-len", f.cfg.SeqLen, "tokens a calibration window")
 	v.StringArrayVar(&f.cfg.Exclude, "exclude", nil, "keep linears in float: parts of a module's name, or a pattern with * (repeatable); lm_head always is")
+	v.StringVar(&f.objective, "objective", string(f.cfg.Objective), "what the scale search minimises: linear (each linear's own output), module (the published loss), or auto (module among linear's best)")
+	v.StringVar(&f.refine, "refine", string(f.cfg.Refine), "after AWQ's searches: off, or fast (move codes and scales; the same files)")
 	v.BoolVar(&f.noClip, "no-clip", false, "no clip search")
 	v.BoolVar(&f.noDuo, "no-duo", false, "scales from activations alone")
 	v.Uint64Var(&f.cfg.Seed, "seed", 0, "draw calibration windows by this seed (0: evenly)")
@@ -43,6 +47,12 @@ func (f *quantFlags) add(c *cobra.Command) {
 func (f *quantFlags) config(a *app) (quant.Config, error) {
 	var err error
 	if f.cfg.Method, err = quant.ParseMethod(f.method); err != nil {
+		return f.cfg, err
+	}
+	if f.cfg.Objective, err = quant.ParseObjective(f.objective); err != nil {
+		return f.cfg, err
+	}
+	if f.cfg.Refine, err = quant.ParseRefinement(f.refine); err != nil {
 		return f.cfg, err
 	}
 	if _, err := pack.Find(f.cfg.Layout); err != nil {

@@ -89,6 +89,23 @@ enum {
   AWQ_METHOD_RTN = 2  /* round to nearest: no calibration */
 };
 
+/** What the scale search minimises. */
+typedef int32_t awq_objective;
+enum {
+  AWQ_OBJECTIVE_DEFAULT = 0,
+  AWQ_OBJECTIVE_LINEAR = 1, /* the error of each linear's own output, by the second moments of its inputs: cost independent of tokens */
+  AWQ_OBJECTIVE_MODULE = 2, /* the published loss: q, k, v behind attention, gate and up behind the gated MLP */
+  AWQ_OBJECTIVE_AUTO = 3    /* MODULE among the best three of LINEAR */
+};
+
+/** What follows AWQ's scale and clip searches; the files stay the same. */
+typedef int32_t awq_refinement;
+enum {
+  AWQ_REFINEMENT_DEFAULT = 0,
+  AWQ_REFINEMENT_OFF = 1,
+  AWQ_REFINEMENT_FAST = 2 /* codes by coordinate descent, scales by least squares, under the second moments of the inputs */
+};
+
 /** Arithmetic of a linear.
  *  EXACT  weights exact, products and sums as good as float32's: relative L2 error of y against exact arithmetic <= 1e-5 before y is
  *         rounded to its dtype, where y has sixteen values or more; error of each value <= 2^-23 (1.01 max|x| sum|w| + (4 + sqrt(k))
@@ -193,11 +210,13 @@ typedef struct awq_quant_config {
   size_t exclude_count;
   awq_progress_fn progress;   /* may be NULL */
   void *user;                 /* handed back to progress */
+  awq_objective objective;
+  awq_refinement refinement;
 } awq_quant_config;
 
 /** Quantises the Hugging Face model folder `src` into the new folder `dst`: safetensors shards, config.json with
  *  quantization_config, tokenizer files, awq_report.json. dst appears complete or not at all. Blocks; slow (minutes to hours).
- *  report (may be NULL) receives a JSON document {"layers","linears","seconds","peak_rss_bytes","bytes_in","bytes_out","report"};
+ *  report (may be NULL) receives a JSON document {"layers","linears","seconds","stage_seconds","peak_rss_bytes","bytes_in","bytes_out","report"};
  *  free it with awq_string_destroy. Errors: NOT_FOUND, CORRUPT, UNSUPPORTED (family, dtype), IO, CANCELLED, OUT_OF_MEMORY. Since 0.1. */
 AWQ_API awq_status awq_quantize(awq_context *ctx, const char *src, const char *dst, const awq_quant_config *cfg, char **report);
 

@@ -4,6 +4,7 @@ package calib
 
 import (
 	"fmt"
+	"math"
 
 	"libawq/kernels"
 )
@@ -15,8 +16,10 @@ type Stats struct {
 	Tokens   int64
 
 	sums   []float64
-	gram   *kernels.Buffer
+	gram   *kernels.Buffer // where Full, only blocks on and below the diagonal until mirror
 	window *kernels.Buffer // one window transposed
+
+	mirrored bool
 }
 
 // NewStats prepares statistics of inputs of width k for windows of up to rows tokens.
@@ -53,20 +56,47 @@ func (s *Stats) Add(ops kernels.Ops, x kernels.Mat) error {
 	}
 	t := kernels.NewMat(s.window.Float32(), s.K, x.Rows)
 	transpose(x, t)
-	blocks, size := s.K/s.Group, s.Group
+	s.Tokens += int64(x.Rows)
+	s.mirrored = false
 	if s.Full {
-		blocks, size = 1, s.K
+		return s.addFull(ops, t)
 	}
-	g := s.gram.Float32()
-	for b := 0; b < blocks; b++ {
+	g, size := s.gram.Float32(), s.Group
+	for b := 0; b < s.K/size; b++ {
 		rows := t.Slice(b*size, (b+1)*size)
-		out := kernels.NewMat(g[b*size*size:], size, size)
-		if err := ops.Gemm(rows, rows, out, 1, true, true); err != nil {
+		if err := ops.Gemm(rows, rows, kernels.NewMat(g[b*size*size:], size, size), 1, true, true); err != nil {
 			return err
 		}
 	}
-	s.Tokens += int64(x.Rows)
 	return nil
+}
+
+// span of the blocks of a full matrix: the matrix is symmetric, so those above the diagonal needn't be computed.
+const span = 192
+
+func (s *Stats) addFull(ops kernels.Ops, t kernels.Mat) error {
+	g := kernels.NewMat(s.gram.Float32(), s.K, s.K)
+	for lo := 0; lo < s.K; lo += span {
+		hi := min(lo+span, s.K)
+		if err := ops.Gemm(t.Slice(lo, hi), t.Slice(0, hi), g.Slice(lo, hi).Columns(0, hi), 1, true, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mirror completes a full matrix.
+func (s *Stats) mirror() {
+	if s.mirrored || !s.Full {
+		return
+	}
+	g := s.gram.Float32()
+	for i := range s.K {
+		for j := i + 1; j < s.K; j++ {
+			g[i*s.K+j] = g[j*s.K+i]
+		}
+	}
+	s.mirrored = true
 }
 
 // AbsMean is the mean of |x| of each input channel.
@@ -81,10 +111,38 @@ func (s *Stats) AbsMean() []float64 {
 }
 
 // Gram is the sum of x xT over the tokens seen, [K, K]; only where Full.
-func (s *Stats) Gram() kernels.Mat { return kernels.NewMat(s.gram.Float32(), s.K, s.K) }
+func (s *Stats) Gram() kernels.Mat {
+	s.mirror()
+	return kernels.NewMat(s.gram.Float32(), s.K, s.K)
+}
+
+// Moments writes the mean second moments of x/scale to out [K, K], the diagonal raised by `damping` times its mean; scale may be nil.
+// Only where Full.
+func (s *Stats) Moments(scale []float32, damping float64, out kernels.Mat) {
+	g := s.Gram()
+	inv := make([]float64, s.K)
+	for i := range inv {
+		inv[i] = 1 / math.Sqrt(float64(max(s.Tokens, 1)))
+		if scale != nil {
+			inv[i] /= float64(scale[i])
+		}
+	}
+	var diagonal float64
+	for i := range s.K {
+		diagonal += float64(g.Row(i)[i]) * inv[i] * inv[i]
+	}
+	for i := range s.K {
+		from, to := g.Row(i), out.Row(i)
+		for j := range to {
+			to[j] = float32(float64(from[j]) * (inv[i] * inv[j]))
+		}
+		to[i] += float32(damping * diagonal / float64(s.K))
+	}
+}
 
 // Blocks writes the diagonal blocks of the mean second moments of x/scale to out [K/Group, Group, Group]; scale may be nil.
 func (s *Stats) Blocks(scale []float32, out []float32) {
+	s.mirror()
 	g, size := s.gram.Float32(), s.Group
 	inv := 1 / float64(max(s.Tokens, 1))
 	of := func(i int) float64 {

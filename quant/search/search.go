@@ -2,8 +2,10 @@
 package search
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"libawq/kernels"
 )
@@ -19,12 +21,13 @@ type Problem struct {
 	Symmetric bool
 	Duo       bool // scales from activations and weights; else from activations only
 
-	// Exactly one of the two judges. Loss gets Q(W s)/s of every layer and may stop with any value above limit as soon as it is
-	// sure to exceed it; Gram is the sum of x xT over Tokens [K, K], for one
-	// layer judged at its own output, where mean |x (Q(W s)/s - W)T|^2 = tr(D G DT) / (tokens N).
-	Loss   func(layers []kernels.Mat, limit float64) (float64, error)
-	Gram   kernels.Mat
-	Tokens int64
+	// Who judges, at least one of the two. Loss is the change of a module's output by Q(W s)/s of every layer; it may stop with any value
+	// above limit as soon as it is sure to exceed it. Gram is the sum of x xT over Tokens [K, K], for layers judged at their own outputs:
+	// mean |x (Q(W s)/s - W)T|^2 = sum over layers of tr(D G DT) / (tokens N). With both, Gram names Finalists and Loss decides.
+	Loss      func(layers []kernels.Mat, limit float64) (float64, error)
+	Gram      kernels.Mat
+	Tokens    int64
+	Finalists int
 }
 
 // Result is the decision for one group.
@@ -33,7 +36,7 @@ type Result struct {
 	S      []float32
 	Loss   float64
 	RTN    float64         // loss of s = 1
-	Losses [Ratios]float64 // of every ratio; of one that was given up early, what it had exceeded by then
+	Losses [Ratios]float64 // of every ratio; of one that was given up early, what it had exceeded by then; NaN: no finalist
 }
 
 // Scale tries every ratio and keeps the smallest loss; the smaller ratio wins ties, non-finite losses never win.
@@ -50,14 +53,27 @@ func Scale(ops kernels.Ops, p Problem, poll func() error) (*Result, error) {
 		ones[i] = 1
 	}
 	res := &Result{Ratio: math.NaN(), S: ones, Loss: math.Inf(1)}
-	if res.RTN, err = j.loss(ones, math.Inf(1), poll); err != nil {
+	wMean := WeightMean(p.Layers, p.Group)
+	candidate := func(i int) []float32 { return Candidate(p.AbsMean, wMean, float64(i)/Ratios, p.Duo) }
+	final, tried := j.quadratic, order()
+	if p.Loss != nil {
+		final = j.through
+		if p.Gram.Data != nil {
+			if tried, err = j.finalists(tried, candidate, poll); err != nil {
+				return nil, err
+			}
+			for i := range res.Losses {
+				res.Losses[i] = math.NaN()
+			}
+		}
+	}
+	if res.RTN, err = final(ones, math.Inf(1), poll); err != nil {
 		return nil, err
 	}
-	wMean := WeightMean(p.Layers, p.Group)
-	for _, i := range order() {
+	for _, i := range tried {
 		r := float64(i) / Ratios
-		s := Candidate(p.AbsMean, wMean, r, p.Duo)
-		loss, err := j.loss(s, res.Loss, poll)
+		s := candidate(i)
+		loss, err := final(s, res.Loss, poll)
 		if err != nil {
 			return nil, err
 		}
@@ -138,13 +154,13 @@ type judge struct {
 	p       Problem
 	buffers []*kernels.Buffer
 	layers  []kernels.Mat
-	product kernels.Mat // some rows of D.G, only with a Gram matrix
+	product kernels.Mat // some rows and columns of D.G, only with a Gram matrix
 }
 
 func newJudge(ops kernels.Ops, p Problem) (*judge, error) {
 	j := &judge{ops: ops, p: p}
-	if (p.Loss == nil) == (p.Gram.Data == nil) || len(p.Layers) == 0 || (p.Loss == nil && len(p.Layers) != 1) {
-		return nil, fmt.Errorf("%w: a scale search takes a loss or a Gram matrix of one layer", kernels.ErrArgument)
+	if len(p.Layers) == 0 || p.Loss == nil && p.Gram.Data == nil || p.Loss != nil && p.Gram.Data != nil && p.Finalists < 1 {
+		return nil, fmt.Errorf("%w: a scale search takes layers and a loss, a Gram matrix or both with some finalists", kernels.ErrArgument)
 	}
 	mat := func(rows, cols int) (kernels.Mat, error) {
 		b, m, err := kernels.NewMatBuffer(rows, cols)
@@ -161,11 +177,14 @@ func newJudge(ops kernels.Ops, p Problem) (*judge, error) {
 		}
 		j.layers = append(j.layers, m)
 	}
-	if p.Loss == nil {
+	if p.Gram.Data != nil {
 		var err error
-		k := p.Layers[0].Cols
-		rows := max(16, min(p.Layers[0].Rows, int(pollWork/(2*float64(k)*float64(k)))))
-		if j.product, err = mat(rows, k); err != nil {
+		k, most := p.Layers[0].Cols, 0
+		for _, w := range p.Layers {
+			most = max(most, w.Rows)
+		}
+		rows := max(16, min(most, int(pollWork/(2*float64(k)*float64(k)))))
+		if j.product, err = mat(rows, min(span, k)); err != nil {
 			j.close()
 			return nil, err
 		}
@@ -182,34 +201,95 @@ func (j *judge) close() {
 // pollWork is how many operations may pass between two looks at the caller: well below a second on one core.
 const pollWork = 1e10
 
-func (j *judge) loss(s []float32, limit float64, poll func() error) (float64, error) {
+// fake makes Q(W s)/s of every layer, or what that differs from W by.
+func (j *judge) fake(s []float32, difference bool, poll func() error) error {
 	if err := poll(); err != nil {
-		return 0, err
+		return err
 	}
 	for i, w := range j.p.Layers {
-		if err := j.ops.FakeQuant(w, s, nil, j.p.Group, j.p.Symmetric, j.p.Loss == nil, j.layers[i]); err != nil {
-			return 0, err
+		if err := j.ops.FakeQuant(w, s, nil, j.p.Group, j.p.Symmetric, difference, j.layers[i]); err != nil {
+			return err
 		}
 	}
-	if j.p.Loss != nil {
-		return j.p.Loss(j.layers, limit)
+	return nil
+}
+
+func (j *judge) through(s []float32, limit float64, poll func() error) (float64, error) {
+	if err := j.fake(s, false, poll); err != nil {
+		return 0, err
 	}
-	d := j.layers[0]
+	return j.p.Loss(j.layers, limit)
+}
+
+func (j *judge) quadratic(s []float32, _ float64, poll func() error) (float64, error) {
+	if err := j.fake(s, true, poll); err != nil {
+		return 0, err
+	}
 	var sum float64
-	for lo := 0; lo < d.Rows; lo += j.product.Rows {
-		if err := poll(); err != nil {
-			return 0, err
-		}
-		part := d.Slice(lo, min(lo+j.product.Rows, d.Rows))
-		product := j.product.Slice(0, part.Rows)
-		if err := j.ops.Gemm(part, j.p.Gram, product, 1, false, false); err != nil {
-			return 0, err
-		}
-		for i := 0; i < part.Rows; i++ {
-			sum += dot(part.Row(i), product.Row(i))
+	rows := 0
+	for _, d := range j.layers {
+		rows += d.Rows
+		for lo := 0; lo < d.Rows; lo += j.product.Rows {
+			if err := poll(); err != nil {
+				return 0, err
+			}
+			part, err := j.trace(d.Slice(lo, min(lo+j.product.Rows, d.Rows)))
+			if err != nil {
+				return 0, err
+			}
+			sum += part
 		}
 	}
-	return sum / (float64(j.p.Tokens) * float64(d.Rows)), nil
+	return sum / (float64(j.p.Tokens) * float64(rows)), nil
+}
+
+// span of the blocks of columns that trace takes at a time.
+const span = 192
+
+// trace is tr(D G DT) of some rows of D, by blocks: those beside the diagonal of the symmetric G count twice, once each is computed.
+func (j *judge) trace(d kernels.Mat) (float64, error) {
+	g, k := j.p.Gram, d.Cols
+	var sum float64
+	add := func(lo, hi, column int, times float64) error {
+		end := min(column+span, k)
+		product := j.product.Slice(0, d.Rows).Columns(0, end-column)
+		if err := j.ops.Gemm(d.Columns(lo, hi), g.Slice(lo, hi).Columns(column, end), product, 1, false, false); err != nil {
+			return err
+		}
+		for i := range d.Rows {
+			sum += times * dot(d.Row(i)[column:end], product.Row(i))
+		}
+		return nil
+	}
+	for column := 0; column < k; column += span {
+		next := min(column+span, k)
+		if err := add(column, next, column, 1); err != nil {
+			return 0, err
+		}
+		if next < k {
+			if err := add(next, k, column, 2); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return sum, nil
+}
+
+// finalists are those with the smallest quadratic losses, best first; non-finite ones come last.
+func (j *judge) finalists(all []int, candidate func(int) []float32, poll func() error) ([]int, error) {
+	losses := map[int]float64{}
+	for _, i := range all {
+		loss, err := j.quadratic(candidate(i), math.Inf(1), poll)
+		if err != nil {
+			return nil, err
+		}
+		if math.IsNaN(loss) {
+			loss = math.Inf(1)
+		}
+		losses[i] = loss
+	}
+	slices.SortStableFunc(all, func(a, b int) int { return cmp.Or(cmp.Compare(losses[a], losses[b]), cmp.Compare(a, b)) })
+	return all[:min(j.p.Finalists, len(all))], nil
 }
 
 func dot(a, b []float32) float64 {

@@ -63,6 +63,13 @@ AWQ_ZERO_POINT_SYMMETRIC = 2
 AWQ_METHOD_DEFAULT = 0
 AWQ_METHOD_AWQ = 1
 AWQ_METHOD_RTN = 2
+AWQ_OBJECTIVE_DEFAULT = 0
+AWQ_OBJECTIVE_LINEAR = 1
+AWQ_OBJECTIVE_MODULE = 2
+AWQ_OBJECTIVE_AUTO = 3
+AWQ_REFINEMENT_DEFAULT = 0
+AWQ_REFINEMENT_OFF = 1
+AWQ_REFINEMENT_FAST = 2
 AWQ_COMPUTE_DEFAULT = 0
 AWQ_COMPUTE_EXACT = 1
 AWQ_COMPUTE_INT8 = 2
@@ -174,6 +181,8 @@ class awq_quant_config(Structure):
         ("exclude_count", c_size_t),
         ("progress", awq_progress_fn),
         ("user", c_void_p),
+        ("objective", c_int32),
+        ("refinement", c_int32),
     ]
 
 

@@ -17,6 +17,8 @@ from ._library import library
 Path = Union[str, "os.PathLike[str]"]
 
 _METHODS = {"awq": _abi.AWQ_METHOD_AWQ, "rtn": _abi.AWQ_METHOD_RTN}
+_OBJECTIVES = {"linear": _abi.AWQ_OBJECTIVE_LINEAR, "module": _abi.AWQ_OBJECTIVE_MODULE, "auto": _abi.AWQ_OBJECTIVE_AUTO}
+_REFINEMENTS = {"off": _abi.AWQ_REFINEMENT_OFF, "fast": _abi.AWQ_REFINEMENT_FAST}
 _LAYOUTS = {"gemm": _abi.AWQ_LAYOUT_GEMM}
 
 
@@ -52,7 +54,15 @@ def _handle(ctx: Optional[Context]) -> Iterator[int]:
 
 
 def _quant_config(
-    group_size: int, zero_point: bool, method: str, layout: str, samples: int, seq_len: int, exclude: Union[None, str, Sequence[str]]
+    group_size: int,
+    zero_point: bool,
+    method: str,
+    layout: str,
+    samples: int,
+    seq_len: int,
+    exclude: Union[None, str, Sequence[str]],
+    objective: Optional[str],
+    refine: Optional[str],
 ) -> _abi.awq_quant_config:
     c = _abi.awq_quant_config()
     c.struct_size = ctypes.sizeof(c)
@@ -60,6 +70,10 @@ def _quant_config(
     c.zero_point = _abi.AWQ_ZERO_POINT_ASYMMETRIC if zero_point else _abi.AWQ_ZERO_POINT_SYMMETRIC
     c.method = choice("method", method, _METHODS)
     c.layout = choice("layout", layout, _LAYOUTS)
+    if objective is not None:
+        c.objective = choice("objective", objective, _OBJECTIVES)
+    if refine is not None:
+        c.refinement = choice("refine", refine, _REFINEMENTS)
     c.samples, c.seq_len = int32("samples", samples), int32("seq_len", seq_len)
     if exclude is not None:
         patterns = [exclude] if isinstance(exclude, str) else list(exclude)
@@ -78,6 +92,8 @@ def quantize(
     layout: str = "gemm",
     clip: bool = True,
     duo_scaling: bool = True,
+    objective: Optional[str] = None,
+    refine: Optional[str] = None,
     calib: Optional[Path] = None,
     samples: int = 128,
     seq_len: int = 512,
@@ -96,7 +112,7 @@ def quantize(
     lm_head). progress is called with a Progress about ten times a second; what it returns is ignored, what it raises stops the
     call and comes out of it. `dst` appears complete or not at all.
     """
-    c = _quant_config(group_size, zero_point, method, layout, samples, seq_len, exclude)
+    c = _quant_config(group_size, zero_point, method, layout, samples, seq_len, exclude, objective, refine)
     c.no_clip, c.no_duo, c.chat, c.overwrite = not clip, not duo_scaling, chat, overwrite
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed={seed} is out of range")
@@ -126,10 +142,12 @@ def plan(
     samples: int = 128,
     seq_len: int = 512,
     exclude: Union[None, str, Sequence[str]] = None,
+    objective: Optional[str] = None,
+    refine: Optional[str] = None,
     ctx: Optional[Context] = None,
 ) -> Dict[str, Any]:
     """What quantize would do with these settings, without reading weights."""
-    c = _quant_config(group_size, zero_point, method, layout, samples, seq_len, exclude)
+    c = _quant_config(group_size, zero_point, method, layout, samples, seq_len, exclude, objective, refine)
     out = ctypes.c_void_p()
     with _handle(ctx) as handle:
         check(library().awq_plan(handle, encode_path(src), ctypes.byref(c), ctypes.byref(out)))
