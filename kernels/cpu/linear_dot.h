@@ -128,7 +128,7 @@ void sweep(const digits *x, const awqk_weight *w, span panels, span rows, int64_
   if constexpr (SPREAD && LINES > 0) tiles_begin();
 #endif
   for (int64_t s = 0; s < w->segments; s++) {
-    step.ahead = ahead_of(w, s, ahead, panels.to - panels.from);
+    step.ahead = ahead_of(w, s, ahead, panels.to - panels.from, panels.to);
     for (int64_t panel = panels.from; panel < panels.to; panel++) {
       const uint8_t *record = record_of(w, panel, s);
       __builtin_prefetch(record + 256, 0, HINT);

@@ -97,7 +97,7 @@ template <int P, int R, int LINES> void few_floats(const floats *f, const awqk_w
 #pragma GCC unroll 8
       for (int r = 0; r < R; r++) sum[p][r] = vset(0);
     }
-    const int64_t ahead = ahead_of(w, s, prefetch, P);
+    const int64_t ahead = ahead_of(w, s, prefetch, P, panel + P);
     nibbles<0>(line, zeros, x, x_row, lines, ahead, sum);
     nibbles<1>(line, zeros, x, x_row, lines, ahead, sum);
     nibbles<2>(line, zeros, x, x_row, lines, ahead, sum);

@@ -20,11 +20,12 @@ AWQ_INLINE const uint8_t *lines_of(const awqk_weight *w, int64_t panel, int64_t 
 AWQ_INLINE const uint8_t *record_of(const awqk_weight *w, int64_t panel, int64_t segment) {
   return panel_of(w, panel) + w->segments * w->lines * AWQ_LINE + segment * AWQ_RECORD;
 }
-/* From the lines of segment s to those that come `ahead` segments later, when `width` panels are gone through side by side: in a short panel
- * those of the next ones. Never beyond the weight by more than a prefetch minds. */
-AWQ_INLINE int64_t ahead_of(const awqk_weight *w, int64_t s, int64_t ahead, int64_t width) {
+/* From the lines of segment s of a panel before `end` to those that come `ahead` segments later, when `width` panels are gone through side
+ * by side: in a short panel those of the next ones. Beyond the last panel nothing is there, and a prefetch would look for its page each time. */
+AWQ_INLINE int64_t ahead_of(const awqk_weight *w, int64_t s, int64_t ahead, int64_t width, int64_t end) {
   const int64_t step = ahead * w->lines * AWQ_LINE;
-  return s + ahead < w->segments ? step : step + width * w->panel_bytes - w->segments * w->lines * AWQ_LINE;
+  if (s + ahead < w->segments) return step;
+  return end + width > w->panels ? 0 : step + width * w->panel_bytes - w->segments * w->lines * AWQ_LINE;
 }
 AWQ_INLINE V scale_of(const uint8_t *record) { return load_f16((const uint16_t *)record); }
 AWQ_INLINE I zeros_of(const uint8_t *record) { return ibytes(record + 32); }
