@@ -54,6 +54,16 @@ class Quantize(Scratch):
             libawq.quantize(FLOAT, self.folder / name, **OPTIONS)
         self.assertEqual((self.folder / "a/model.safetensors").read_bytes(), (self.folder / "b/model.safetensors").read_bytes())
 
+    def test_refinement(self) -> None:
+        report = libawq.quantize(FLOAT, self.dst, objective="linear", refine="fast", **OPTIONS)
+        for linear in report["report"]["linears"]:
+            self.assertLess(linear["loss_refined"], linear["loss_rounded"])
+        self.assertEqual((report["report"]["objective"], report["report"]["refine"]), ("linear", "fast"))
+        self.assertGreater(libawq.plan(FLOAT, refine="fast", group_size=32)["peak_memory_bytes"], libawq.plan(FLOAT, group_size=32)["peak_memory_bytes"])
+        for wrong in ({"objective": "kl"}, {"refine": "best-ever"}):
+            with self.assertRaises(ValueError):
+                libawq.quantize(FLOAT, self.folder / "other", **wrong, **OPTIONS)
+
     def test_settings_reach_the_library(self) -> None:
         libawq.quantize(FLOAT, self.dst, **OPTIONS)
         plain = (self.dst / "model.safetensors").read_bytes()
