@@ -15,25 +15,28 @@ import (
 // findings are what the searches of a block leave for the rounding of its linears, by their names in the block.
 type findings struct {
 	stats  map[string]*calib.Stats // of the inputs before the fold
+	held   map[string]*calib.Stats // the same of windows that nothing is decided by; nil without refinement
 	scale  map[string][]float32    // folded into the weights; the inputs are divided by it
 	limits map[string][]float32    // clip limits [N, K/Group]; none: not clipped
 }
 
 func (f *findings) close() {
-	for _, s := range unique(f.stats) {
-		s.Close()
+	for _, stats := range []map[string]*calib.Stats{f.stats, f.held} {
+		for _, s := range unique(stats) {
+			s.Close()
+		}
 	}
 }
 
 // search runs a block on the calibration windows, finds and folds its scales, and searches clip limits. All searches see the original
 // weights and inputs. j.x holds the block's original output afterwards. The caller closes the findings.
 func (j *job) search(b *graph.Block) (*findings, error) {
-	stats, err := j.calibrate(b)
-	if err != nil {
-		return nil, err
+	found := &findings{stats: map[string]*calib.Stats{}, held: map[string]*calib.Stats{}, scale: map[string][]float32{}}
+	err := j.calibrate(b, found)
+	if err == nil {
+		err = j.decide(b, found)
 	}
-	found := &findings{stats: stats, scale: map[string][]float32{}}
-	if err := j.decide(b, found); err != nil {
+	if err != nil {
 		found.close()
 		return nil, err
 	}
@@ -104,19 +107,21 @@ func (j *job) groups(block int) []family.Group {
 	return out
 }
 
-// calibrate runs all windows through the block and gathers the statistics of each linear's input.
-func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
-	stats := map[string]*calib.Stats{}
-	fail := func(err error) (map[string]*calib.Stats, error) {
-		for _, s := range unique(stats) {
-			s.Close()
-		}
-		return nil, err
+// heldOut is the number of windows, the last ones, that only judge a refinement: a tenth.
+func (j *job) heldOut() int {
+	if j.cfg.Refine == RefineOff {
+		return 0
 	}
+	return len(j.windows) / 10
+}
+
+// calibrate runs all windows through the block and gathers the statistics of each linear's input.
+func (j *job) calibrate(b *graph.Block, found *findings) error {
 	full := map[string]bool{} // judged by a Gram matrix
 	for _, g := range j.groups(b.Index) {
 		full[g.Into[0]] = g.Through == family.ThroughLinear || j.cfg.Objective != ObjectiveModule
 	}
+	stats := found.stats
 	tap := func(names []string, x kernels.Mat) error {
 		if names = j.quantised(b.Index, names); len(names) == 0 {
 			return nil
@@ -135,19 +140,22 @@ func (j *job) calibrate(b *graph.Block) (map[string]*calib.Stats, error) {
 	}
 	for i := range j.windows {
 		if err := j.poll(); err != nil {
-			return fail(err)
+			return err
+		}
+		if i >= len(j.windows)-j.heldOut() {
+			stats = found.held
 		}
 		x, o := j.window(j.x, i), j.window(j.o, i)
 		if err := j.runner.Attention(b, x, o, tap, nil); err != nil {
-			return fail(err)
+			return err
 		}
 		sum(j.mid, x, o)
 		if err := j.runner.MLP(b, j.mid, j.window(j.m, i), tap); err != nil {
-			return fail(err)
+			return err
 		}
 		j.meter.at("calibrate", j.model.BlockName(b.Index), 0.1/float64(len(j.windows)))
 	}
-	return stats, nil
+	return nil
 }
 
 // finalists is how many ratios the published loss decides among with ObjectiveAuto.
@@ -182,8 +190,9 @@ func (j *job) through(b *graph.Block, g family.Group, vary []string, layers []ke
 	}
 	candidate := b.With(replace)
 	var total float64
-	elements := float64(len(j.windows)) * float64(j.cfg.SeqLen) * float64(j.model.Config.Hidden)
-	for i := range j.windows {
+	windows := len(j.windows) - j.heldOut()
+	elements := float64(windows) * float64(j.cfg.SeqLen) * float64(j.model.Config.Hidden)
+	for i := range windows {
 		if err := j.poll(); err != nil {
 			return 0, err
 		}

@@ -17,6 +17,7 @@ import (
 
 	"libawq/kernels"
 	"libawq/kernels/ref"
+	"libawq/quant/calib"
 	"libawq/quant/graph"
 	"libawq/quant/search"
 )
@@ -250,15 +251,12 @@ func searchMatches(t *testing.T, ops kernels.Ops, dir string, g *golden) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	stats, err := j.calibrate(&b.Block)
-	if err != nil {
+	stats := map[string]*calib.Stats{}
+	found := &findings{stats: stats}
+	defer found.close()
+	if err := j.calibrate(&b.Block, found); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		for _, s := range unique(stats) {
-			s.Close()
-		}
-	}()
 	groups := plan.model.Family.ActiveGroups(plan.model.Config)
 	if len(groups) != len(g.Search.Groups) {
 		t.Fatalf("%d groups, want %d", len(groups), len(g.Search.Groups))

@@ -221,9 +221,12 @@ func (p *Plan) peak(cfg Config) int64 {
 	grouped := map[string]bool{}
 	var widest int64
 	moments := func(k int64, full bool) {
-		if full || cfg.Refine != RefineOff {
+		switch {
+		case cfg.Refine != RefineOff:
+			gram += 2 * k * k // of the windows held out as well
+		case full:
 			gram += k * k
-		} else {
+		default:
 			gram += k * int64(groupOf(cfg.Group, int(k)))
 		}
 		widest = max(widest, k)

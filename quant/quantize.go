@@ -35,7 +35,7 @@ func Quantize(ctx context.Context, ops kernels.Ops, src, dst string, cfg Config,
 		return nil, err
 	}
 	defer out.Abort() // does nothing after Commit
-	j := &job{ctx: ctx, ops: ops, cfg: cfg, plan: plan, model: plan.model, refined: map[string][2]float64{}}
+	j := &job{ctx: ctx, ops: ops, cfg: cfg, plan: plan, model: plan.model, refined: map[string]refinement{}}
 	if cfg.Method == AWQ {
 		if err := j.prepare(report); err != nil {
 			return nil, err
@@ -103,7 +103,7 @@ type job struct {
 	x, o, m      kernels.Mat        // block input, what attention and what the feed-forward add to it; [tokens, hidden]
 	scratch, mid kernels.Mat        // one window each
 	gains        map[string]float64 // clip gain of each linear of the present block
-	refined      map[string][2]float64
+	refined      map[string]refinement
 }
 
 // prepare reads the calibration text and embeds it.
@@ -291,7 +291,7 @@ func (j *job) write(block, lin string, l *graph.Linear, found *findings) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if j.cfg.Method == AWQ && j.cfg.Refine != RefineOff {
-		if err := j.refine(name, l, q, found.stats[lin], found.scale[lin]); err != nil {
+		if err := j.refine(name, l, q, found.stats[lin], found.held[lin], found.scale[lin]); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

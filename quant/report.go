@@ -3,6 +3,7 @@ package quant
 import (
 	"math"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"libawq/quant/calib"
@@ -47,8 +48,11 @@ type LinearReport struct {
 	ClipGain *float64 `json:"clip_gain"`              // share of the group errors that clipping removed; nil: not clipped
 	Rounded  *float64 `json:"loss_rounded,omitempty"` // of this linear by itself, after scale and clip, per output element
 	Refined  *float64 `json:"loss_refined,omitempty"` // the same after refinement
-	Tokens   int64    `json:"tokens"`
-	Warning  string   `json:"warning,omitempty"`
+	// The same two on a tenth of the windows that nothing was decided by.
+	HeldRounded *float64 `json:"held_out_loss_rounded,omitempty"`
+	HeldRefined *float64 `json:"held_out_loss_refined,omitempty"`
+	Tokens      int64    `json:"tokens"`
+	Warning     string   `json:"warning,omitempty"`
 }
 
 // record adds a block's decisions to the report.
@@ -99,7 +103,14 @@ func (j *job) summary(start time.Time) *Summary {
 	}
 	for i := range d.Linears {
 		if r, ok := j.refined[d.Linears[i].Module]; ok {
-			d.Linears[i].Rounded, d.Linears[i].Refined = finite(r[0]), finite(r[1])
+			l := &d.Linears[i]
+			l.Rounded, l.Refined = finite(r.calib.Rounded), finite(r.calib.Refined)
+			if r.held != nil {
+				l.HeldRounded, l.HeldRefined = finite(r.held.Rounded), finite(r.held.Refined)
+			}
+			if r.refused {
+				l.Warning = strings.TrimPrefix(l.Warning+"; refinement was worse on windows held out: left as rounded", "; ")
+			}
 		}
 	}
 	stages := map[string]float64{}
