@@ -28,6 +28,16 @@ static void *compute(void *result) {
   return NULL;
 }
 
+static awq_context *on_one_thread(void) {
+  awq_context_options options;
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options;
+  options.threads = 1;
+  awq_context *ctx;
+  must(awq_context_create(&options, &ctx), "awq_context_create");
+  return ctx;
+}
+
 static int32_t cancelled(void *user, const awq_progress *progress) {
   (void)user;
   if (progress->fraction > 0) steps++;
@@ -36,12 +46,7 @@ static int32_t cancelled(void *user, const awq_progress *progress) {
 
 /* Quantises the float model again and again, on one thread. */
 static void *quantize(void *bad) {
-  awq_context_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.threads = 1;
-  awq_context *ctx;
-  must(awq_context_create(&options, &ctx), "awq_context_create");
+  awq_context *ctx = on_one_thread();
   char src[4200], dst[4200], calib[4200];
   snprintf(src, sizeof src, "%s/float", h.dir);
   snprintf(dst, sizeof dst, "%s-latency", h.scratch);
@@ -95,12 +100,7 @@ static struct tail beside(void *(*work)(void *), void *argument, const awq_linea
 
 int main(int argc, char **argv) {
   open_fixture(&h, argc, argv);
-  awq_context_options options;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
-  options.threads = 1;
-  awq_context *ctx;
-  must(awq_context_create(&options, &ctx), "awq_context_create");
+  awq_context *ctx = on_one_thread();
   awq_linear *lin = made(ctx, N, K, 128, AWQ_COMPUTE_EXACT, NULL, 1);
   int bad = 0, good = 0;
   float ignored = 0;
