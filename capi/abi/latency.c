@@ -1,7 +1,7 @@
 /* The tail of forward's latency while awq_quantize works in the same process, with a core for each: no call may wait for Go.
  *
- * Each round times calls beside a plain thread that computes, then beside awq_quantize on one thread. The machine's own
- * disturbances are in both: quantize passes if its p99.9 is within 2 * p50 + 20 us, or not clearly above the plain thread's. */
+ * Each round times calls beside a plain thread that computes, then beside awq_quantize on one thread. The goal is p99.9 <= 2 * p50 +
+ * 20 us; what fails is a tail that is neither that nor like the plain thread's, and as long as a wait for Go. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,7 +9,7 @@
 
 #include "linears.h"
 
-enum { CALLS = 20000, ROUNDS = 3, N = 512, K = 512 };
+enum { CALLS = 20000, ROUNDS = 3, N = 512, K = 512, WAIT = 1000 }; /* us: to enter Go while it is busy costs 10,000 */
 
 static struct harness h;
 static atomic_int stop;
@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
     const struct tail plain = beside(compute, &ignored, lin), go = beside(quantize, &bad, lin);
     printf("p50 %.1f us, p99.9 %.1f us beside a thread that computes; %.1f us, %.1f us beside awq_quantize\n", plain.p50, plain.p999, go.p50,
            go.p999);
-    if (go.p999 <= 2 * go.p50 + 20 || go.p999 <= 1.5 * plain.p999) good++;
+    if (go.p999 <= 2 * go.p50 + 20 || go.p999 <= 3 * plain.p999 || go.p999 < WAIT) good++;
   }
   check(&h, "awq_quantize ran beside", bad == 0 && steps > 0);
   check(&h, "p99.9 of forward while awq_quantize runs", good > 0);
