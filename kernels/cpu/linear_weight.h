@@ -2,6 +2,7 @@
 #ifndef AWQ_LINEAR_WEIGHT_H
 #define AWQ_LINEAR_WEIGHT_H
 
+#include "lane_block.h"
 #include "tile.h"
 
 namespace {
@@ -29,12 +30,6 @@ AWQ_INLINE int64_t ahead_of(const awqk_weight *w, int64_t s, int64_t ahead, int6
 }
 AWQ_INLINE V scale_of(const uint8_t *record) { return load_f16((const uint16_t *)record); }
 AWQ_INLINE I zeros_of(const uint8_t *record) { return ibytes(record + 32); }
-
-/* Where segment s begins in k and how many codes it has. */
-AWQ_INLINE int64_t segment_start(const awqk_weight *w, int64_t s) { return s / w->splits * w->group + s % w->splits * w->lines * 8; }
-AWQ_INLINE int64_t segment_count(const awqk_weight *w, int64_t s) {
-  return least(w->lines * 8, (s / w->splits + 1) * w->group - segment_start(w, s));
-}
 
 AWQ_INLINE int64_t value_size(int32_t dtype) { return dtype == AWQK_F32 ? 4 : 2; }
 

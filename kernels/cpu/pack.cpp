@@ -5,6 +5,7 @@
 
 #include "../common/awq_num.h"
 #include "device.h"
+#include "lane_block.h"
 
 namespace {
 
@@ -32,12 +33,11 @@ struct job {
 };
 
 void pack_channel(const awqk_qweight *q, const awqk_weight *w, uint8_t *panel, int64_t channel, int64_t lane) {
-  const int64_t groups = q->k / q->group, length = 8 * w->lines;
+  const int64_t groups = q->k / q->group;
   const uint8_t *codes = q->codes + channel * (q->k / 2);
   uint8_t *records = panel + w->segments * w->lines * AWQ_LINE;
   for (int64_t s = 0; s < w->segments; s++) {
-    const int64_t g = s / w->splits, start = g * q->group + s % w->splits * length;
-    const int64_t end = (g + 1) * q->group < start + length ? (g + 1) * q->group : start + length;
+    const int64_t g = s / w->splits, start = segment_start(w, s), end = start + segment_count(w, s);
     uint8_t *lines = panel + s * w->lines * AWQ_LINE + 4 * lane;
     for (int64_t k = start, j = 0; k < end; j++) {
       uint32_t word = 0;

@@ -8,6 +8,7 @@
 #endif
 
 #include "device.h"
+#include "lane_block.h"
 
 namespace {
 
@@ -27,13 +28,6 @@ struct job {
   int64_t step, steps; /* lines a chunk; chunks a segment */
   int32_t status;
 };
-
-/* Where segment s begins in k, and how many k it has; its last lines may be padding. */
-inline int64_t segment_start(const awqk_weight *w, int64_t s) { return s / w->splits * w->group + s % w->splits * w->lines * 8; }
-inline int64_t segment_rows(const awqk_weight *w, int64_t s) {
-  const int64_t left = (s / w->splits + 1) * w->group - segment_start(w, s);
-  return left < 8 * w->lines ? left : 8 * w->lines;
-}
 
 /* Swaps the nibbles under `mask` of a (shifted down) with those of b. */
 inline void swap(words &a, words &b, int shift, uint32_t mask) {
@@ -111,7 +105,7 @@ inline void pack_lines(const job *j, int64_t column, int64_t s, int64_t from, in
   const int64_t columns = w->n / 8 - column < kColumns ? w->n / 8 - column : kColumns, row = w->n / 2;
   uint8_t *data = w->data + column / 2 * w->panel_bytes + (s * w->lines + from) * AWQ_LINE;
   rows += 4 * column;
-  for (int64_t left = segment_rows(w, s) - 8 * from; from < to; from++, left -= 8, rows += 8 * row, data += AWQ_LINE)
+  for (int64_t left = segment_count(w, s) - 8 * from; from < to; from++, left -= 8, rows += 8 * row, data += AWQ_LINE)
     for (int64_t c = 0; c < columns; c += 4) {
       uint8_t *line = data + c / 2 * w->panel_bytes;
       if (left >= 8 && columns - c >= 4) pack_square<true, kFar>(rows + 4 * c, row, 8, 4, line, w->panel_bytes);
@@ -154,7 +148,7 @@ void pack_rows(void *argument, int64_t chunk, int32_t) {
   job *j = (job *)argument;
   const awqk_weight *w = j->w;
   const int64_t s = chunk / j->steps, from = chunk % j->steps * j->step, to = from + j->step < w->lines ? from + j->step : w->lines;
-  const int64_t end = segment_rows(w, s) < 8 * to ? segment_rows(w, s) : 8 * to, row = w->n / 2;
+  const int64_t end = segment_count(w, s) < 8 * to ? segment_count(w, s) : 8 * to, row = w->n / 2;
   if (__atomic_load_n(&j->status, __ATOMIC_RELAXED)) return;
   uint8_t *rows = (uint8_t *)awq_scratch_get(j->device, (size_t)(8 * j->step * row));
   int32_t status = AWQK_ERR_OUT_OF_MEMORY;
