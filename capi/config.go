@@ -18,48 +18,22 @@ import (
 // quantConfig turns the C struct (already checked for size) into the library's configuration.
 func quantConfig(c *C.awq_quant_config) (quant.Config, error) {
 	cfg := quant.DefaultConfig()
-	bad := func(field string, value int64) (quant.Config, error) {
-		return cfg, fmt.Errorf("%w: awq_quant_config.%s is %d", quant.ErrInvalid, field, value)
-	}
+	bad := func(field string, value int64) (quant.Config, error) { return cfg, badField(field, value) }
 	if c.bits != 0 && c.bits != 4 {
 		return bad("bits", int64(c.bits))
 	}
 	if c.group_size != 0 {
 		cfg.Group = int(c.group_size)
 	}
-	switch c.zero_point {
-	case C.AWQ_ZERO_POINT_DEFAULT, C.AWQ_ZERO_POINT_ASYMMETRIC:
-	case C.AWQ_ZERO_POINT_SYMMETRIC:
-		cfg.Symmetric = true
-	default:
-		return bad("zero_point", int64(c.zero_point))
-	}
-	switch c.method {
-	case C.AWQ_METHOD_DEFAULT, C.AWQ_METHOD_AWQ:
-	case C.AWQ_METHOD_RTN:
-		cfg.Method = quant.RTN
-	default:
-		return bad("method", int64(c.method))
-	}
-	switch c.objective {
-	case C.AWQ_OBJECTIVE_DEFAULT:
-	case C.AWQ_OBJECTIVE_LINEAR:
-		cfg.Objective = quant.ObjectiveLinear
-	case C.AWQ_OBJECTIVE_MODULE:
-		cfg.Objective = quant.ObjectiveModule
-	case C.AWQ_OBJECTIVE_AUTO:
-		cfg.Objective = quant.ObjectiveAuto
-	default:
-		return bad("objective", int64(c.objective))
-	}
-	switch c.refinement {
-	case C.AWQ_REFINEMENT_DEFAULT:
-	case C.AWQ_REFINEMENT_OFF:
-		cfg.Refine = quant.RefineOff
-	case C.AWQ_REFINEMENT_FAST:
-		cfg.Refine = quant.RefineFast
-	default:
-		return bad("refinement", int64(c.refinement))
+	for _, err := range []error{
+		choose("zero_point", int32(c.zero_point), &cfg.Symmetric, false, true),
+		choose("method", int32(c.method), &cfg.Method, quant.AWQ, quant.RTN),
+		choose("objective", int32(c.objective), &cfg.Objective, quant.ObjectiveLinear, quant.ObjectiveModule, quant.ObjectiveAuto),
+		choose("refinement", int32(c.refinement), &cfg.Refine, quant.RefineOff, quant.RefineFast),
+	} {
+		if err != nil {
+			return cfg, err
+		}
 	}
 	if c.layout != C.AWQ_LAYOUT_DEFAULT {
 		l, err := pack.ByID(int32(c.layout))
@@ -90,6 +64,22 @@ func quantConfig(c *C.awq_quant_config) (quant.Config, error) {
 		cfg.Exclude = append(cfg.Exclude, C.GoString(p))
 	}
 	return cfg, nil
+}
+
+func badField(field string, value int64) error {
+	return fmt.Errorf("%w: awq_quant_config.%s is %d", quant.ErrInvalid, field, value)
+}
+
+// choose sets what an enumerator of awq.h names: 0 leaves the default, 1 and up stand for the values in the header's order.
+func choose[T any](field string, value int32, to *T, values ...T) error {
+	switch {
+	case value == 0:
+	case value > 0 && int(value) <= len(values):
+		*to = values[value-1]
+	default:
+		return badField(field, int64(value))
+	}
+	return nil
 }
 
 // evalConfig does the same for an evaluation.

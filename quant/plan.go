@@ -173,7 +173,7 @@ func groupOf(group, k int) int {
 	return group
 }
 
-func list(v []int) string {
+func list[T any](v []T) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(v), " ", ", "), "[]")
 }
 

@@ -5,6 +5,7 @@ package quant
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,12 +27,14 @@ const (
 )
 
 // ParseMethod reads a flag.
-func ParseMethod(s string) (Method, error) {
-	switch m := Method(strings.ToLower(s)); m {
-	case AWQ, RTN:
-		return m, nil
+func ParseMethod(s string) (Method, error) { return parse("method", s, AWQ, RTN) }
+
+// parse finds a word among the known ones, in any case.
+func parse[T ~string](what, s string, known ...T) (T, error) {
+	if word := T(strings.ToLower(s)); slices.Contains(known, word) {
+		return word, nil
 	}
-	return "", fmt.Errorf("%w: method %q; known: awq, rtn", ErrInvalid, s)
+	return "", fmt.Errorf("%w: %s %q; known: %s", ErrInvalid, what, s, list(known))
 }
 
 // Objective is what the scale search minimises.
@@ -48,11 +51,7 @@ const (
 
 // ParseObjective reads a flag.
 func ParseObjective(s string) (Objective, error) {
-	switch o := Objective(strings.ToLower(s)); o {
-	case ObjectiveLinear, ObjectiveModule, ObjectiveAuto:
-		return o, nil
-	}
-	return "", fmt.Errorf("%w: objective %q; known: linear, module, auto", ErrInvalid, s)
+	return parse("objective", s, ObjectiveLinear, ObjectiveModule, ObjectiveAuto)
 }
 
 // Refinement is what follows the scale and clip searches.
@@ -66,11 +65,7 @@ const (
 
 // ParseRefinement reads a flag.
 func ParseRefinement(s string) (Refinement, error) {
-	switch r := Refinement(strings.ToLower(s)); r {
-	case RefineOff, RefineFast:
-		return r, nil
-	}
-	return "", fmt.Errorf("%w: refinement %q; known: off, fast", ErrInvalid, s)
+	return parse("refinement", s, RefineOff, RefineFast)
 }
 
 // sweeps of kernels.Ops.Refine.

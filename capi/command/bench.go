@@ -18,6 +18,13 @@ type shape struct {
 	int8           bool
 }
 
+func (s shape) mode() kernels.Mode {
+	if s.int8 {
+		return kernels.Int8
+	}
+	return kernels.Exact
+}
+
 // measure is one row of a bench: the kernel beside the machine's limit, measured alternately in the same run.
 type measure struct {
 	Bench   string  `json:"bench"`
@@ -78,11 +85,7 @@ func (a *app) bench() *cobra.Command {
 				return a.benchModel(device, s, usual, max(0, gbytes))
 			}
 			if kinds[0] == "load" {
-				mode := kernels.Exact
-				if s.int8 {
-					mode = kernels.Int8
-				}
-				return a.benchLoad(c.Context(), device, args[1], quant.LoadOptions{Mode: mode, Cache: cache}, 3)
+				return a.benchLoad(c.Context(), device, args[1], quant.LoadOptions{Mode: s.mode(), Cache: cache}, 3)
 			}
 			rows := []measure{}
 			for _, kind := range kinds {
@@ -177,11 +180,7 @@ func (a *app) benchLinear(ctx context.Context, device *Device, s shape, d time.D
 		}
 	}()
 	for i := 0; i < copies; i++ {
-		mode := kernels.Exact
-		if s.int8 {
-			mode = kernels.Int8
-		}
-		w, err := device.Ops.Pack(q, mode)
+		w, err := device.Ops.Pack(q, s.mode())
 		if err != nil {
 			return measure{}, err
 		}

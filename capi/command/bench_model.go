@@ -24,11 +24,7 @@ type estimate struct {
 // benchModel prints what the cost model says of a linear: nothing is measured. gbytes bounds what all threads read together; 0: as much
 // as they ask for.
 func (a *app) benchModel(device *Device, s shape, sizes []int, gbytes float64) error {
-	mode := kernels.Exact
-	if s.int8 {
-		mode = kernels.Int8
-	}
-	cost, ok := tune.CostOf(device.Ops.Name, mode)
+	cost, ok := tune.CostOf(device.Ops.Name, s.mode())
 	if !ok {
 		return fmt.Errorf("%s: no cost model: %w", device.Ops.Name, kernels.ErrUnsupported)
 	}
