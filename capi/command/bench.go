@@ -82,7 +82,10 @@ func (a *app) bench() *cobra.Command {
 				if s.m != 0 {
 					usual = []int{s.m}
 				}
-				return a.benchModel(device, s, usual, max(0, gbytes))
+				if !(gbytes >= 0) {
+					return usagef("--gbytes %g; want 0 or more", gbytes)
+				}
+				return a.benchModel(device, s, usual, gbytes)
 			}
 			if kinds[0] == "load" {
 				return a.benchLoad(c.Context(), device, args[1], quant.LoadOptions{Mode: s.mode(), Cache: cache}, 3)

@@ -192,6 +192,10 @@ class BadRequestTest(ProgramTest):
             (("plan",), ["SRC"]),
             (("inspect", "a", "b"), ["2"]),
             (("bench", "paint"), ["paint", "gemm", "linear"]),
+            (("bench", "model", "--gbytes", "-5"), ["gbytes", "-5"]),
+            (("bench", "model", "--gbytes", "nan"), ["gbytes", "NaN"]),
+            (("quantize", "src", "dst", "--objective", "kl"), ["kl", "linear, module, auto"]),
+            (("quantize", "src", "dst", "--refine", "best"), ["best", "off, fast"]),
         ):
             self.fails(*words, names=names, code=2)
 
